@@ -1,0 +1,65 @@
+"""``harness list``: what the installed plugins contribute."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..registry import Registry, registry
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    methods = "methods"
+    tasks = "tasks"
+    quantizers = "quantizers"
+    searches = "searches"
+    losses = "losses"
+    plugins = "plugins"
+
+
+def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")],
+            as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+    """List methods, tasks, quantizers, searches, losses or plugins."""
+    known = registry()
+    rows = _rows(known, kind)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    console = Console()
+    if not rows:
+        console.print(f"No {kind.value} are contributed by the installed plugins.")
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in rows[0]:
+            table.add_column(column, overflow="fold", no_wrap=column == "name")
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table)
+    warn_of_problems(known)
+
+
+def warn_of_problems(known: Registry) -> None:
+    """One line on stderr for each plugin that could not be used."""
+    for problem in known.problems:
+        typer.secho(f"warning: {problem}", fg="yellow", err=True)
+
+
+def _rows(known: Registry, kind: Kind) -> list[dict[str, str]]:
+    if kind is Kind.plugins:
+        return [{"name": p.name, "distribution": f"{p.distribution} {p.version}", "module": p.module,
+                 "status": p.problem or "ok"} for p in known.plugins]
+    if kind is Kind.methods:
+        return [{"name": m.name, "summary": m.summary, "bits (W, A)": f"{m.weight_bits}, {m.activation_bits}",
+                 "paper": f"{m.paper.venue} {m.paper.year}" if m.paper else ""} for m in known.methods.values()]
+    if kind is Kind.tasks:
+        return [{"name": t.name, "summary": t.summary, "metric": t.metric,
+                 "mini models": ", ".join(t.models.get("mini", ()))} for t in known.tasks.values()]
+    catalogue = {Kind.quantizers: known.quantizers, Kind.searches: known.searches, Kind.losses: known.losses}[kind]
+    return [{"name": spec.name, "summary": spec.summary} for spec in catalogue.values()]

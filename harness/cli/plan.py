@@ -1,0 +1,59 @@
+"""``harness plan``: what would run, what is already recorded, what is not possible and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..engine.plan import Planned, make_plan
+from ..registry import registry
+from ..results.store import Store
+from . import options as o
+from .listing import warn_of_problems
+
+_COLOURS = {"missing": "cyan", "recorded": "green", "failed": "red", "impossible": "yellow"}
+
+
+def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks = None, bits: o.EachBits = None,
+         seeds: o.Seeds = None, scale: o.Scale = None, model: o.Model = None, data: o.Data = None,
+         weights: o.Weights = None, assignments: o.Assignments = None, calibration: o.CalibrationSize = None,
+         limit: o.Limit = None, results: o.Results = Path("results"), force: o.Force = False,
+         debug: o.Debug = False,
+         as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+    """Say what ``harness run`` with the same options would do, without doing it."""
+    known = registry()
+    warn_of_problems(known)
+    study = o.study_from(study_file, assignments, {
+        "methods": methods, "task": task, "bits": bits, "seeds": seeds, "scale": scale, "model": model, "data": data,
+        "weights": weights, "calibration": calibration, "limit": limit, "results": str(results),
+        "force": force or None, "debug": debug or None})
+    planned = make_plan(study, known, Store(Path(study.results)))
+    if as_json:
+        typer.echo(json.dumps([_row(item) for item in planned], indent=2))
+        return
+    console = Console()
+    for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
+        console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("state", "task", "model", "method", "bits", "seed", "identity", "why"):
+        table.add_column(column, overflow="fold")
+    for item in planned:
+        row = _row(item)
+        colour = _COLOURS[item.state]
+        table.add_row(f"[{colour}]{row.pop('state')}[/{colour}]", *(escape(str(value)) for value in row.values()))
+    console.print(table)
+    missing = sum(item.state == "missing" or (force and item.state == "recorded") for item in planned)
+    console.print(f"{missing} of {len(planned)} runs to do")
+
+
+def _row(item: Planned) -> dict[str, Any]:
+    run = item.run
+    return {"state": item.state, "task": f"{run.task.task} ({run.task.scale})", "model": run.task.model,
+            "method": run.method, "bits": str(run.bits), "seed": run.seed, "identity": run.identity,
+            "why": item.reason}

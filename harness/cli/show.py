@@ -1,0 +1,97 @@
+"""``harness show``: everything about one method, task or component."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import UnknownNameError
+from ..options import Choice, Options
+from ..registry import Registry, registry
+from ..specs import MethodSpec, Spec, TaskSpec
+
+
+def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, search, loss or cost convention.")]
+         ) -> None:
+    """Show the paper, what is quantized, the options and the ablation switches."""
+    known = registry()
+    console = Console()
+    for spec in _find(known, name):
+        kind = type(spec).__name__.removesuffix("Spec").lower()
+        console.print(f"[bold]{spec.name}[/bold]  ({kind}; {escape(spec.plugin)})\n{escape(spec.summary)}")
+        if isinstance(spec, MethodSpec):
+            _show_method(console, spec)
+        if isinstance(spec, TaskSpec):
+            _show_task(console, spec)
+        _show_options(console, known, spec)
+
+
+def _find(known: Registry, name: str) -> list[Spec]:
+    catalogues = (known.methods, known.tasks, known.searches, known.quantizers, known.losses, known.costs)
+    found: list[Spec] = [catalogue[name] for catalogue in catalogues if name in catalogue]  # type: ignore[misc]
+    if not found:
+        raise UnknownNameError("method, task or component", name, {n for c in catalogues for n in c})
+    return found
+
+
+def _show_method(console: Console, spec: MethodSpec) -> None:
+    if spec.paper:
+        paper = spec.paper
+        console.print(f"\n[bold]Paper[/bold]  {escape(paper.title)} ({escape(paper.authors)}; {escape(paper.venue)} "
+                      f"{paper.year}) {paper.url}")
+    console.print(f"[bold]Quantizes[/bold]  {escape(spec.quantizes)}")
+    console.print(f"[bold]Bits[/bold]  weights {spec.weight_bits}, activations {spec.activation_bits}")
+    console.print(f"[bold]Calibration samples in the paper[/bold]  {spec.calibration_size} "
+                  "(a run uses --calibration, the same for every method)")
+    if spec.ablations:
+        console.print("\n[bold]Ablation switches[/bold]")
+        for label, options in spec.ablations.items():
+            settings = " ".join(f"--set {spec.name}.{key}={_plain(value)}" for key, value in options.items())
+            console.print(f"  {escape(label)}:  {escape(settings)}", highlight=False)
+
+
+def _show_task(console: Console, spec: TaskSpec) -> None:
+    console.print(f"\n[bold]Metric[/bold]  {escape(spec.metric)}")
+    for scale, models in spec.models.items():
+        console.print(f"[bold]Models at {scale} scale[/bold]  {escape(', '.join(models))}")
+    console.print(f"[bold]Data[/bold]  {escape(spec.data_help)}")
+
+
+def _show_options(console: Console, known: Registry, spec: Spec) -> None:
+    if not spec.options.model_fields:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("option", "default", "meaning"):
+        table.add_column(column, overflow="fold", no_wrap=column == "option")
+    for name, field in spec.options.model_fields.items():
+        table.add_row(name, escape(_plain(field.default)), escape(_meaning(field)))
+        if isinstance(field.default, Options):
+            _add_nested(table, name, type(field.default))
+        if isinstance(field.default, Choice) and name == "search" and field.default.name in known.searches:
+            _add_nested(table, name, known.searches[field.default.name].options)
+    console.print("\n[bold]Options[/bold]  (--set " + (f"{spec.name}.OPTION=VALUE)"))
+    console.print(table)
+
+
+def _add_nested(table: Table, prefix: str, options: type[Options]) -> None:
+    for name, field in options.model_fields.items():
+        table.add_row(f"  {prefix}.{name}", escape(_plain(field.default)), escape(_meaning(field)))
+
+
+def _meaning(field: FieldInfo) -> str:
+    values = getattr(field.annotation, "__args__", ())
+    choices = " | ".join(v for v in values if isinstance(v, str))
+    return f"{field.description or ''}{f' ({choices})' if choices else ''}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Choice):
+        return value.name
+    if isinstance(value, Options):
+        return ""
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,90 @@
+"""Finding plugins, and keeping a broken one from taking the others down.
+
+Each entry point of the group ``harness`` is loaded on its own. What goes wrong (import error,
+misspelt hook, wrong arguments, a hook that raises) is kept as the plugin's ``problem`` and shown by
+``harness doctor`` and, in one line, by every other command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .hookspecs import GROUP
+
+#: Names of plugins (comma-separated) that are not loaded.
+BLOCK_VARIABLE = "HARNESS_BLOCK_PLUGINS"
+
+
+@dataclass
+class Plugin:
+    """One entry point: where it comes from, and what is wrong with it (empty if nothing is)."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    problem: str = ""
+
+    @property
+    def source(self) -> str:
+        """What errors call it: its name, distribution and version."""
+        return f"plugin {self.name!r} ({self.distribution} {self.version})"
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """An empty manager that knows every hook of :mod:`harness.hookspecs`."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def discover(manager: pluggy.PluginManager, points: Iterable[EntryPoint] | None = None) -> list[Plugin]:
+    """Load and register every plugin; never raises for a plugin's fault."""
+    blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
+    found = entry_points(group=GROUP) if points is None else points
+    plugins = []
+    for point in sorted(found, key=lambda p: p.name):
+        distribution = point.dist
+        plugin = Plugin(point.name, point.value, distribution.name if distribution else "unknown",
+                        distribution.version if distribution else "")
+        plugins.append(plugin)
+        if point.name in blocked:
+            plugin.problem = f"blocked by {BLOCK_VARIABLE}"
+            continue
+        try:
+            register(manager, plugin, point.load())
+        except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and must not take others down
+            plugin.problem = f"{type(error).__name__}: {error}"
+    return plugins
+
+
+def register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType | Any) -> None:
+    """Register one loaded module; on any fault it is unregistered and ``plugin.problem`` says why."""
+    try:
+        manager.register(module, plugin.name)
+    except Exception as error:  # noqa: BLE001 - pluggy keeps a plugin registered whose validation failed
+        manager.unregister(name=plugin.name)
+        plugin.problem = f"{type(error).__name__}: {error}"
+        return
+    known = [name for name in vars(hookspecs) if name.startswith("harness_")]
+    callers = manager.get_hookcallers(module) or []
+    misspelt = [caller.name for caller in callers if not caller.has_spec()]
+    unmarked = [name for name in dir(module)
+                if name.startswith("harness_") and callable(getattr(module, name))
+                and name not in {caller.name for caller in callers}]
+    if misspelt or unmarked:
+        manager.unregister(name=plugin.name)
+        name = (misspelt or unmarked)[0]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close and close[0] != name else ""
+        plugin.problem = (f"unknown hook {name!r}{hint}" if misspelt
+                          else f"function {name!r} lacks the @hookimpl marker{hint}")

@@ -1,0 +1,59 @@
+"""One run, from the model to its measurements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cost.summary import summarize
+from ..method import Context, Method, Progress, Scores
+from ..registry import Registry
+from ..results.record import FULL_PRECISION, CalibrationSet
+from ..specs import MethodSpec
+from .calibration import Calibration
+from .determinism import fingerprint, seed_everything
+from .phases import Phases
+from .plan import Run
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one run measured, as plain data."""
+
+    scores: Scores
+    costs: dict[str, Any]
+    coverage: dict[str, Any]
+    calibration: CalibrationSet
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, progress: Progress) -> Measurement:
+    """Place, calibrate, evaluate and cost ``run``; raises whatever goes wrong on the way."""
+    generator = seed_everything(run.seed)
+    with phases("place"):
+        model = workspace.instrumented()
+        calibration = workspace.calibration(run.calibration, run.seed)
+        method = build_method(registry.methods[run.method], run, registry)
+        context = Context(model, calibration, run.bits, registry, workspace.task.divergence, generator, progress)
+        method.place(context)
+    with phases("calibrate"):
+        method.calibrate(context)
+    with phases("evaluate"), model.baked():
+        # The reference is evaluated as users run it; every other model through its quantizers.
+        subject = workspace.model if run.method == FULL_PRECISION else model.eval()
+        scores = workspace.evaluate(subject, run.limit, progress)
+    with phases("cost"):
+        summary = summarize(model, workspace.one_forward(), registry)
+    coverage = summary.pop("coverage")
+    return Measurement(scores, summary, coverage, _drawn(calibration, run), context.notes)
+
+
+def build_method(spec: MethodSpec, run: Run, registry: Registry) -> Method[Any]:
+    """The run's method with its resolved options."""
+    return registry.component(spec)(spec.options(**run.options))
+
+
+def _drawn(calibration: Calibration, run: Run) -> CalibrationSet:
+    return CalibrationSet(ids=tuple(calibration.ids), sha256=fingerprint(calibration.ids), size=len(calibration),
+                          seed=run.seed, split="train")

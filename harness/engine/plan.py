@@ -1,0 +1,148 @@
+"""From a study to its runs: which are there already, which are missing, which are impossible and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import HarnessError, OptionError, UnknownNameError
+from ..options import Choice, Options, resolve
+from ..registry import Registry
+from ..request import Bits, Resolved, TaskRequest
+from ..results.record import FULL_PRECISION, Asked
+from ..specs import MethodSpec
+from .study import Study
+
+if TYPE_CHECKING:
+    from ..results.store import Store
+
+State = Literal["missing", "recorded", "failed", "impossible"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of the matrix.
+
+    ``options``: the method's, fully resolved; ``given``: those that were set by the user.
+    """
+
+    task: Resolved
+    method: str
+    bits: Bits
+    seed: int
+    calibration: int
+    limit: int | None
+    options: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def asked(self) -> Asked:
+        """What the identity is made of: what was asked, never when or where it ran."""
+        return Asked(task=self.task.task, scale=self.task.scale, model=self.task.model, method=self.method,
+                     bits=str(self.bits), seed=self.seed, fingerprint=self.task.fingerprint,
+                     weights_hash=self.task.weights_hash, calibration_size=self.calibration,
+                     evaluation_limit=self.limit, configuration=self.options)
+
+    @property
+    def identity(self) -> str:
+        """The hash of :attr:`asked`."""
+        return self.asked.identity
+
+    @property
+    def reference(self) -> Run:
+        """The full-precision run that this one is compared with (itself, for the reference)."""
+        return Run(self.task, FULL_PRECISION, Bits(32, 32), 0, 0, self.limit)
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return f"{self.method} {self.bits} on {self.task.task} ({self.task.model}, {self.task.scale}), seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run and what a plan knows of it; ``reason`` says why it failed before or is impossible."""
+
+    run: Run
+    state: State
+    reason: str = ""
+
+
+def make_plan(study: Study, registry: Registry, store: Store) -> list[Planned]:
+    """Every run of the study, references first; task by task, model by model."""
+    methods = [registry.methods[name] for name in study.methods]
+    given = dict(study.set)
+    options = {spec.name: method_options(registry, spec, given.pop(spec.name, {})) for spec in methods}
+    if given:
+        name = next(iter(given))
+        known = ", ".join(study.methods)
+        if name in registry.methods:
+            raise OptionError(f"--set {name}.…: {name!r} is not among the methods of this study", f"Methods: {known}")
+        raise UnknownNameError("method in --set", name, study.methods)
+    planned: list[Planned] = []
+    for task in study.task:
+        for model in study.model or (None,):
+            resolved = resolve_task(registry, TaskRequest(task, study.scale, model, study.data, study.weights))
+            runs = [Run(resolved, spec.name, bits, seed, study.calibration, study.limit, options[spec.name],
+                        study.set.get(spec.name, {}))
+                    for spec in methods if spec.name != FULL_PRECISION
+                    for bits in study.each_bits for seed in study.seeds]
+            reference = Run(resolved, FULL_PRECISION, Bits(32, 32), 0, 0, study.limit)
+            planned += [_planned(run, registry, store) for run in [reference, *runs]]
+    return planned
+
+
+def resolve_task(registry: Registry, request: TaskRequest) -> Resolved:
+    """Ask the task's light code which data and weights it will use."""
+    from ..registry import import_attribute
+
+    spec = registry.tasks[request.task]
+    module, _, attribute = spec.resolve.partition(":")
+    resolve_request: Callable[[TaskRequest], Resolved] = import_attribute(module, attribute, spec.plugin)
+    return resolve_request(request)
+
+
+def method_options(registry: Registry, spec: MethodSpec, given: Any) -> dict[str, Any]:
+    """A method's options, resolved, with those of every component that it chooses."""
+    if not isinstance(given, dict):
+        raise OptionError(f"--set {spec.name}={given!r} gives a method a value", f"Use --set {spec.name}.OPTION=VALUE")
+    options = resolve(spec.options, given, f"method {spec.name}")
+    return {name: _resolved(registry, name, getattr(options, name)) for name in type(options).model_fields}
+
+
+def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
+    """Plain data; the options of a chosen component are completed with its defaults."""
+    if isinstance(value, Choice):
+        catalogue: Any = {"search": registry.searches, "loss": registry.losses}.get(field_name, registry.quantizers)
+        for candidate in (catalogue, registry.searches, registry.quantizers, registry.losses):
+            if value.name in candidate:
+                catalogue = candidate
+                break
+        return {"name": value.name, "options": registry.options(catalogue, value).model_dump(mode="json")}
+    if isinstance(value, Options):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list):
+        return [_resolved(registry, field_name, item) for item in value]
+    return value
+
+
+def _planned(run: Run, registry: Registry, store: Store) -> Planned:
+    try:
+        _check_bits(run, registry.methods[run.method])
+    except HarnessError as error:
+        return Planned(run, "impossible", error.message)
+    record = store.get(run.identity)
+    if record is None:
+        return Planned(run, "missing")
+    if record.status == "failed":
+        return Planned(run, "failed", record.failure.reason if record.failure else "")
+    return Planned(run, "recorded")
+
+
+def _check_bits(run: Run, spec: MethodSpec) -> None:
+    for what, bits, allowed in (("weights", run.bits.weights, spec.weight_bits),
+                                ("activations", run.bits.activations, spec.activation_bits)):
+        if bits not in allowed and run.method != FULL_PRECISION:
+            raise OptionError(f"{spec.name} quantizes {what} to {allowed} bits, not {bits}",
+                              f"See: harness show {spec.name}")

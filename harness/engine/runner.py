@@ -1,0 +1,140 @@
+"""Running a plan: one run after the other, each recorded as soon as it ends, however it ends."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Literal
+
+from ..errors import HarnessError
+from ..method import Progress
+from ..registry import Registry
+from ..request import Resolved
+from ..results.record import FULL_PRECISION, Costs, Environment, Failure, Record
+from ..results.samples import PerSample
+from ..results.store import Store
+from .environment import environment, peak_memory
+from .measure import Measurement, measure
+from .phases import Phases
+from .plan import Planned, Run
+from .reference import compared
+from .workspace import Workspace
+
+Outcome = Literal["done", "recorded", "failed", "impossible", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a planned run ended. ``elsewhere``: another process is at it now."""
+
+    run: Run
+    outcome: Outcome
+    record: Record | None = None
+    reason: str = ""
+
+
+@dataclass
+class Runner:
+    """Executes planned runs. ``announce(run, phase)`` is told of every phase."""
+
+    registry: Registry
+    store: Store
+    progress: Progress
+    announce: Callable[[Run, str], None]
+    force: bool = False
+    device: str = "cpu"
+    batch_size: int = 32
+
+    def execute(self, planned: Iterable[Planned]) -> Iterator[Finished]:
+        """Run what is missing (failed runs are tried again), yielding each as it ends.
+
+        A run that fails is recorded with its phase and reason and the others go on.
+        """
+        for resolved, group in groupby(planned, key=lambda item: item.run.task):
+            yield from self._on_one_task(resolved, list(group))
+
+    def _on_one_task(self, resolved: Resolved, planned: list[Planned]) -> Iterator[Finished]:
+        workspace: Workspace | None = None
+        for item in planned:
+            if item.state == "impossible":
+                yield Finished(item.run, "impossible", reason=item.reason)
+                continue
+            if item.state == "recorded" and not self.force:
+                yield Finished(item.run, "recorded", self.store.get(item.run.identity))
+                continue
+            with self.store.lease(item.run.identity) as mine:
+                if not mine:
+                    yield Finished(item.run, "elsewhere")
+                    continue
+                if not self.force and (known := self._finished_meanwhile(item)):
+                    yield Finished(item.run, "recorded", known)
+                    continue
+                phases = Phases(lambda phase, run=item.run: self._enter(run, phase))  # type: ignore[misc]
+                self._tell("harness_run_started", run=item.run)
+                try:
+                    if workspace is None:
+                        with phases("build"):
+                            workspace = Workspace(resolved, self.registry, self.device, self.batch_size)
+                    measurement = measure(item.run, workspace, self.registry, phases, self.progress)
+                    record = self._record(item.run, measurement, phases)
+                except Exception as error:  # noqa: BLE001 - whatever a run does, it is recorded and the others go on
+                    record = self._failed(item.run, error, phases)
+                # A forced run that fails does not take the place of a good record.
+                if record.status == "ok" or item.state != "recorded":
+                    self.store.put(record, force=self.force)
+            self._tell("harness_run_finished" if record.status == "ok" else "harness_run_failed",
+                       run=item.run, record=record)
+            reason = record.failure.reason if record.failure else ""
+            yield Finished(item.run, "done" if record.status == "ok" else "failed", record, reason)
+
+    def _finished_meanwhile(self, item: Planned) -> Record | None:
+        """The record of a run that another process finished since the plan was made."""
+        record = self.store.get(item.run.identity)
+        return record if record is not None and record.status == "ok" else None
+
+    def _enter(self, run: Run, phase: str) -> None:
+        self._tell("harness_run_phase", run=run, phase=phase)
+        self.announce(run, phase)
+
+    def _tell(self, hook: str, **arguments: Any) -> None:
+        """Call a life-cycle hook; a plugin that raises in it is warned of, and the run goes on."""
+        try:
+            getattr(self.registry.manager.hook, hook)(**arguments)
+        except Exception as error:  # noqa: BLE001 - an onlooker must not take the run down
+            warnings.warn(f"a plugin failed in {hook}: {error}", RuntimeWarning, stacklevel=2)
+
+    def _record(self, run: Run, measured: Measurement, phases: Phases) -> Record:
+        main_metric = next(iter(measured.scores.metrics))
+        record = Record(
+            asked=run.asked, options=run.given, status="ok", notice=run.task.notice,
+            metrics=dict(measured.scores.metrics), main_metric=main_metric,
+            per_sample=PerSample.pack(measured.scores.per_sample), costs=Costs(**measured.costs),
+            coverage=measured.coverage, calibration=measured.calibration, notes=measured.notes,
+            timings=phases.seconds, peak_memory=peak_memory(), environment=self._environment(), created=_now())
+        reference = record if run.method == FULL_PRECISION else self.store.get(run.reference.identity)
+        if reference is None or reference.status != "ok":
+            return record
+        return record.model_copy(update={"reference": compared(run, reference)})
+
+    def _failed(self, run: Run, error: Exception, phases: Phases) -> Record:
+        if isinstance(error, HarnessError):
+            reason, remedy, trace = error.message, error.remedy, ""
+        else:
+            reason, remedy = str(error) or type(error).__name__, ""
+            trace = "".join(traceback.format_exception(error))
+        failure = Failure(phase=phases.current or "build", error=type(error).__name__, reason=reason, remedy=remedy,
+                          traceback=trace)
+        return Record(asked=run.asked, options=run.given, status="failed", failure=failure, notice=run.task.notice,
+                      timings=phases.seconds, peak_memory=peak_memory(), environment=self._environment(),
+                      created=_now())
+
+    def _environment(self) -> Environment:
+        return environment([plugin.distribution for plugin in self.registry.plugins], self.device)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,67 @@
+"""What the runs on one task, model and data share: built once, used by all."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+
+from ..errors import DataError
+from ..method import Progress, Scores, Task
+from ..model.instrument import Adapter, InstrumentedModel, instrument
+from ..registry import Registry
+from ..request import Resolved
+from .calibration import Calibration, to_device
+from .determinism import draw
+
+
+class Workspace:
+    """The task, its full-precision model and its samples."""
+
+    def __init__(self, resolved: Resolved, registry: Registry, device: str, batch_size: int) -> None:
+        self.resolved, self.device, self.batch_size = resolved, torch.device(device), batch_size
+        self.task: Task = registry.component(registry.tasks[resolved.task])(resolved)
+        self.model = self.task.model().eval().to(self.device)
+        self.evaluation = self.task.evaluation()
+        self._adapters = {spec.attention: registry.component(spec) for spec in registry.adapters.values()}
+
+    @property
+    def adapters(self) -> dict[str, Adapter]:
+        """Attention class -> function that makes its twin."""
+        return self._adapters
+
+    def instrumented(self) -> InstrumentedModel:
+        """A fresh instrumented copy of the model."""
+        return instrument(copy.deepcopy(self.model), self.adapters)
+
+    def calibration(self, size: int, seed: int) -> Calibration:
+        """The calibration set of ``seed``; raises :class:`DataError` if the pool is smaller than ``size``."""
+        pool = self.task.pool()
+        if size > len(pool.ids):
+            raise DataError(f"{size} calibration samples asked for, but {self.resolved.task} has {len(pool.ids)}",
+                            f"Use --calibration {len(pool.ids)} or fewer")
+        calibration = Calibration(pool, draw(len(pool.ids), size, seed), self.task.forward, device=self.device)
+        overlap = set(calibration.ids) & set(self.evaluation.ids)
+        if overlap:
+            raise DataError(f"calibration sample {min(overlap)!r} is also in the evaluation split",
+                            "Give the task a training split that is disjoint from its evaluation split")
+        return calibration
+
+    @torch.no_grad()
+    def evaluate(self, model: torch.nn.Module, limit: int | None, progress: Progress) -> Scores:
+        """The task's metrics of ``model`` on the first ``limit`` evaluation samples (all by default)."""
+        count = len(self.evaluation.ids) if limit is None else min(limit, len(self.evaluation.ids))
+        scorer = self.task.scorer()
+        with progress("evaluate", -(-count // self.batch_size)) as advance:
+            for batch in self.evaluation.batches(range(count), self.batch_size):
+                scorer.update(self.task.forward(model, to_device(batch.inputs, self.device)), batch)
+                advance()
+        return scorer.result()
+
+    def one_forward(self) -> Callable[[torch.nn.Module], object]:
+        """A function that runs a model on one evaluation sample, for tracing."""
+        batch = next(iter(self.evaluation.batches([0], 1)))
+        inputs = to_device(batch.inputs, self.device)
+        return lambda model: self.task.forward(model, inputs)
+

@@ -1,0 +1,156 @@
+"""What a method, a search and a task are to the engine: three small base classes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol
+
+import torch
+from torch import Tensor
+
+from .options import Choice, OptionsType
+from .request import Bits, Resolved
+
+if TYPE_CHECKING:
+    from .engine.calibration import Calibration
+    from .model.instrument import InstrumentedModel
+    from .registry import Registry
+
+
+class Progress(Protocol):
+    """Where long work reports to: ``with progress("search", total=12) as advance: advance()``."""
+
+    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]: ...
+
+
+@dataclass
+class Context:
+    """Everything that the engine hands to a method and its searches.
+
+    ``calibration`` was drawn by the harness and is the same for all methods. ``divergence`` compares
+    the outputs of two models on the same inputs (classification: KL of the class probabilities; mean
+    over samples). ``generator`` is seeded by the run and is the only source of randomness to use.
+    """
+
+    model: InstrumentedModel
+    calibration: Calibration
+    bits: Bits
+    registry: Registry
+    divergence: Callable[[Any, Any], Tensor]
+    generator: torch.Generator
+    progress: Progress
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def search(self, choice: Choice) -> None:
+        """Run the chosen search on the model."""
+        self.registry.create(self.registry.searches, choice).run(self)
+
+
+class Search(ABC, Generic[OptionsType]):
+    """Chooses quantizer parameters, bit-widths or groups, from calibration data."""
+
+    def __init__(self, options: OptionsType) -> None:
+        self.options = options
+
+    @abstractmethod
+    def run(self, context: Context) -> None:
+        """Set the parameters of the quantizers that are placed on ``context.model``."""
+
+
+class Method(ABC, Generic[OptionsType]):
+    """A recipe: which quantizer on which site, and the searches that set them.
+
+    The engine calls :meth:`place`, then :meth:`calibrate`. What a method wants remembered of its
+    decisions (groups, bit-widths) goes into ``context.notes`` and from there into the record.
+    """
+
+    def __init__(self, options: OptionsType) -> None:
+        self.options = options
+
+    @abstractmethod
+    def place(self, context: Context) -> None:
+        """Put quantizers on the sites of ``context.model``."""
+
+    @abstractmethod
+    def calibrate(self, context: Context) -> None:
+        """Set their parameters."""
+
+
+class Batch(Protocol):
+    """One batch: what the model takes, and what the scorer compares with."""
+
+    inputs: Any
+    targets: Any
+
+
+class Samples(Protocol):
+    """A fixed, ordered set of samples. ``ids`` name them across runs and machines."""
+
+    ids: Sequence[str]
+
+    def batches(self, indices: Sequence[int], size: int) -> Iterator[Batch]:
+        """The samples at ``indices``, in order, ``size`` at a time."""
+        ...
+
+
+class Scorer(Protocol):
+    """Accumulates a task's metrics over an evaluation."""
+
+    def update(self, outputs: Any, batch: Batch) -> None:
+        """Take one batch."""
+        ...
+
+    def result(self) -> Scores:
+        """The metrics of all batches so far."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``metrics``: name -> value (percent for accuracies), the task's main metric first.
+
+    ``per_sample``: one number a sample in evaluation order (1/0 for right/wrong), for paired
+    statistics; empty where a metric has no such parts.
+    """
+
+    metrics: Mapping[str, float]
+    per_sample: tuple[float, ...] = ()
+
+
+class Task(ABC):
+    """A model, its data and its metric, at one scale."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+
+    @abstractmethod
+    def model(self) -> torch.nn.Module:
+        """The full-precision model with its weights, in evaluation mode."""
+
+    @abstractmethod
+    def pool(self) -> Samples:
+        """Where calibration samples are drawn from; never the evaluation split."""
+
+    @abstractmethod
+    def evaluation(self) -> Samples:
+        """The evaluation split."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """A fresh accumulator of this task's metrics."""
+
+    def forward(self, model: torch.nn.Module, inputs: Any) -> Any:
+        """The model's outputs on a batch's inputs."""
+        return model(inputs)
+
+    def divergence(self, reference: Any, outputs: Any) -> Tensor:
+        """How far ``outputs`` are from ``reference``: mean over samples, a scalar >= 0.
+
+        Default: ``KL(softmax(reference) || softmax(outputs))`` of logits (batch, classes).
+        """
+        expected = torch.log_softmax(reference.double(), dim=-1)
+        given = torch.log_softmax(outputs.double(), dim=-1)
+        return (expected.exp() * (expected - given)).sum(-1).mean()

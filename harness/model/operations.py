@@ -1,0 +1,128 @@
+"""The quantizable twins: an operation of a model with one quantizer for each of its operands.
+
+A twin shares the parameters of the module that it replaces. With identity quantizers it computes
+the same function. Weights can be baked: quantized once and kept, for as long as nothing trains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from ..quantizers.base import Identity, Quantizer
+
+
+class Quantizable(nn.Module):
+    """An operation with named operands, each seen by a quantizer first."""
+
+    def __init__(self, operands: Iterable[str]) -> None:
+        super().__init__()
+        self.quantizers = nn.ModuleDict({operand: Identity() for operand in operands})
+        self._baked: Tensor | None = None
+
+    def quantize(self, operand: str, tensor: Tensor) -> Tensor:
+        """``tensor`` through the quantizer of ``operand``."""
+        quantizer: Quantizer = self.quantizers[operand]  # type: ignore[assignment]
+        return quantizer(tensor)
+
+
+class QuantizableParametric(Quantizable):
+    """An operation with a weight, built over the original module, whose parameters it shares."""
+
+    operands: tuple[str, ...] = ("weight", "input")
+
+    def __init__(self, original: nn.Module) -> None:
+        super().__init__(self.operands)
+        # Kept out of the module tree: its parameters are registered here, under their own names.
+        self.__dict__["original"] = original
+        for name, parameter in original.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+        if getattr(original, "bias", None) is None:
+            self.register_parameter("bias", None)
+        self.train(original.training)
+
+    @property
+    def quantized_weight(self) -> Tensor:
+        """The weight as the operation uses it, same shape as ``weight``."""
+        return self._baked if self._baked is not None else self.quantize("weight", self.weight)
+
+    def bake(self) -> None:
+        """Keep the quantized weight until :meth:`unbake` (evaluation pays for it once)."""
+        with torch.no_grad():
+            self._baked = self.quantize("weight", self.weight)
+
+    def unbake(self) -> None:
+        """Quantize the weight at every forward again."""
+        self._baked = None
+
+    def restored(self) -> nn.Module:
+        """The original module, with this twin's present parameters and mode."""
+        original: nn.Module = self.__dict__["original"]
+        for name, parameter in self.named_parameters(recurse=False):
+            original.register_parameter(name, parameter)
+        return original.train(self.training)
+
+    def _apply_original(self, weight: Tensor, *args: Tensor) -> Tensor:
+        """The original forward (of a subclass with its own padding, say) with another weight."""
+        parameters = {"weight": weight} | ({} if self.bias is None else {"bias": self.bias})
+        return functional_call(self.__dict__["original"], parameters, args)
+
+
+class QuantizableLinear(QuantizableParametric):
+    """``input``: (..., in), ``weight``: (out, in)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.linear(self.quantize("input", input), self.quantized_weight, self.bias)
+
+
+class QuantizableConv2d(QuantizableParametric):
+    """``input``: (batch, in, height, width), ``weight``: (out, in / groups, height, width)."""
+
+    def __init__(self, original: nn.Conv2d) -> None:
+        super().__init__(original)
+        self._plain = type(original).forward is nn.Conv2d.forward and original.padding_mode == "zeros"
+
+    def forward(self, input: Tensor) -> Tensor:
+        quantized, weight = self.quantize("input", input), self.quantized_weight
+        if not self._plain:
+            return self._apply_original(weight, quantized)
+        o: nn.Conv2d = self.__dict__["original"]
+        return functional.conv2d(quantized, weight, self.bias, o.stride, o.padding, o.dilation, o.groups)
+
+
+class QuantizableEmbedding(QuantizableParametric):
+    """``weight``: (entries, dim). Its input is a list of indices and has no site."""
+
+    operands = ("weight",)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._apply_original(self.quantized_weight, input)
+
+
+class QuantizableMatMul(Quantizable):
+    """A product of two activations, ``left @ right``; operands are named by the attention core."""
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__((left, right))
+        self.left, self.right = left, right
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """(..., n, k) @ (..., k, m) -> (..., n, m)."""
+        return self.quantize(self.left, left) @ self.quantize(self.right, right)
+
+
+class QuantizableScores(QuantizableMatMul):
+    """Attention scores ``scale * query @ key^T``; query (..., n, d), key (..., m, d)."""
+
+    def __init__(self) -> None:
+        super().__init__("query", "key")
+
+    def forward(self, query: Tensor, key: Tensor, scale: float | Tensor) -> Tensor:  # type: ignore[override]
+        # The scale multiplies after the quantizer: a quantizer sees q as the papers define it.
+        query = self.quantize("query", query)
+        key = self.quantize("key", key).transpose(-2, -1)
+        return (query * scale) @ key if isinstance(scale, float) else (query @ key) * scale

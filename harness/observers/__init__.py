@@ -1,0 +1,1 @@
+"""Observers: what calibration streams past, kept as statistics of a fixed size."""

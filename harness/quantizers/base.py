@@ -1,0 +1,48 @@
+"""The base of all quantizers: a module that maps a tensor to its quantized self."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Quantizer(nn.Module, ABC):
+    """Maps a tensor to a tensor of the same shape that takes at most ``2**bits`` values per slot.
+
+    Subclasses write :meth:`quantize` and :meth:`describe`. ``enabled = False`` makes any quantizer
+    the identity for a while (see :meth:`harness.InstrumentedModel.full_precision`).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enabled = True
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return self.quantize(tensor) if self.enabled else tensor
+
+    @abstractmethod
+    def quantize(self, tensor: Tensor) -> Tensor:
+        """``tensor`` quantized and mapped back, same shape."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What a record's coverage says: ``quantizer``, ``bits`` (a number, or a list per slot),
+        ``granularity``, ``groups`` (number of slots), ``dynamic`` (chosen per input)."""
+
+    @property
+    def mean_bits(self) -> float:
+        """Bits of an element, averaged over slots; 32 for full precision."""
+        bits = self.describe()["bits"]
+        return sum(bits) / len(bits) if isinstance(bits, list) else float(bits)
+
+
+class Identity(Quantizer):
+    """Full precision: the tensor itself."""
+
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def describe(self) -> dict[str, Any]:
+        return {"quantizer": "identity", "bits": 32, "granularity": "none", "groups": 0, "dynamic": False}

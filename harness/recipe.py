@@ -1,0 +1,49 @@
+"""The common recipe of post-training methods: place quantizers by kind of site, then search."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from .method import Context, Method
+from .model.site import Site
+from .options import Choice
+from .placement import PlacementOptions
+
+PlacementType = TypeVar("PlacementType", bound=PlacementOptions)
+
+
+class PostTraining(Method[PlacementType]):
+    """Places quantizers by the options of :class:`harness.PlacementOptions`.
+
+    Sites of embeddings (position, token) stay in full precision. A subclass overrides
+    :meth:`quantizer_of` for a placement of its own, and writes ``calibrate``.
+    """
+
+    def place(self, context: Context) -> None:
+        for path, site in context.model.sites.items():
+            if site.role == "embedding":
+                continue
+            bits = self.bits_of(site, context)
+            if bits < 32:
+                choice = self.quantizer_of(site)
+                quantizer = context.registry.create(context.registry.quantizers, choice, site, bits)
+                context.model.place(path, quantizer)
+
+    def quantizer_of(self, site: Site) -> Choice:
+        """The quantizer for ``site``."""
+        return self.options.weights if site.is_weight else self.options.activations
+
+    def bits_of(self, site: Site, context: Context) -> int:
+        """The bit-width for ``site``."""
+        first = site.operand == "input" and site.path == _first_input(context)
+        if first and self.options.stem_bits is not None:
+            return self.options.stem_bits
+        if site.role == "head" and self.options.head_bits is not None:
+            return self.options.head_bits
+        return context.bits.weights if site.is_weight else context.bits.activations
+
+
+def _first_input(context: Context) -> str:
+    """The path of the site that takes the model's own input."""
+    return next(path for path, site in context.model.sites.items()
+                if site.operand == "input" and site.role != "embedding")

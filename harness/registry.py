@@ -1,0 +1,148 @@
+"""The registry: every contributed component by kind and name, with errors that help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import Any, Generic
+
+import pluggy
+
+from .discovery import Plugin, discover, plugin_manager
+from .errors import PluginError, UnknownNameError
+from .options import Choice, Options, resolve
+from .specs import (
+    NAME_PATTERN,
+    AdapterSpec,
+    CostSpec,
+    LossSpec,
+    MethodSpec,
+    QuantizerSpec,
+    SearchSpec,
+    Spec,
+    SpecType,
+    TaskSpec,
+    absolute,
+)
+
+
+class Catalogue(Mapping[str, SpecType], Generic[SpecType]):
+    """The components of one kind. A name that two plugins claim is usable from neither."""
+
+    def __init__(self, kind: str, spec: type[SpecType]) -> None:
+        self.kind, self.spec = kind, spec
+        self._specs: dict[str, SpecType] = {}
+        self._clashes: dict[str, str] = {}
+
+    def add(self, spec: SpecType) -> None:
+        """Add a description; raises :class:`PluginError` for a wrong type, a bad name or a clash."""
+        if not isinstance(spec, self.spec):
+            raise PluginError(f"the hook for a {self.kind} returned {type(spec).__name__}",
+                              f"Return {self.spec.__name__} objects")
+        if not NAME_PATTERN.fullmatch(spec.name):
+            raise PluginError(f"{self.kind} name {spec.name!r} is not allowed",
+                              "Use lower-case letters, digits, '-' and '_', starting with a letter")
+        if spec.name in self._specs:
+            first = self._specs.pop(spec.name)
+            self._clashes[spec.name] = f"{first.plugin} and {spec.plugin}"
+        if spec.name in self._clashes:
+            raise PluginError(f"{self.kind} {spec.name!r} is contributed by both {self._clashes[spec.name]}",
+                              "Uninstall one of them, or block it with HARNESS_BLOCK_PLUGINS")
+        self._specs[spec.name] = spec
+
+    def __getitem__(self, name: str) -> SpecType:
+        if name in self._clashes:
+            raise PluginError(f"{self.kind} {name!r} is contributed by both {self._clashes[name]}",
+                              "Uninstall one of them, or block it with HARNESS_BLOCK_PLUGINS")
+        if name not in self._specs:
+            raise UnknownNameError(self.kind, name, self._specs)
+        return self._specs[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._specs))
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+class Registry:
+    """Everything that the installed plugins contribute."""
+
+    def __init__(self, manager: pluggy.PluginManager, plugins: list[Plugin]) -> None:
+        self.manager, self.plugins = manager, plugins
+        self.methods = Catalogue("method", MethodSpec)
+        self.quantizers = Catalogue("quantizer", QuantizerSpec)
+        self.searches = Catalogue("search", SearchSpec)
+        self.losses = Catalogue("loss", LossSpec)
+        self.tasks = Catalogue("task", TaskSpec)
+        self.adapters = Catalogue("attention adapter", AdapterSpec)
+        self.costs = Catalogue("cost convention", CostSpec)
+        for plugin in plugins:
+            if not plugin.problem:
+                self._collect(plugin)
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each plugin that could not be used."""
+        return [f"{plugin.source}: {plugin.problem}" for plugin in self.plugins if plugin.problem]
+
+    def _collect(self, plugin: Plugin) -> None:
+        module = self.manager.get_plugin(plugin.name)
+        package = getattr(module, "__package__", "") or getattr(module, "__name__", "")
+        catalogues: dict[str, Catalogue[Any]] = {
+            "harness_methods": self.methods, "harness_quantizers": self.quantizers,
+            "harness_searches": self.searches, "harness_losses": self.losses,
+            "harness_tasks": self.tasks, "harness_adapters": self.adapters, "harness_costs": self.costs}
+        for hook, catalogue in catalogues.items():
+            contribute: Callable[[], Iterable[Spec]] | None = getattr(module, hook, None)
+            if contribute is None:
+                continue
+            try:
+                for spec in contribute():
+                    catalogue.add(absolute(spec, package, plugin.source))
+            except Exception as error:  # noqa: BLE001 - reported; the other hooks and plugins go on
+                plugin.problem = f"{hook}: {error}"
+
+    def component(self, spec: Spec) -> Any:
+        """Import the class or function that a description points to."""
+        module, _, attribute = spec.factory.partition(":")
+        return import_attribute(module, attribute, spec.plugin)
+
+    def create(self, catalogue: Catalogue[Any], choice: Choice, *args: Any, **kwargs: Any) -> Any:
+        """Build a chosen component: ``factory(options, *args, **kwargs)`` with validated options."""
+        spec = catalogue[choice.name]
+        return self.component(spec)(self.options(catalogue, choice), *args, **kwargs)
+
+    def options(self, catalogue: Catalogue[Any], choice: Choice) -> Options:
+        """The validated options of a chosen component."""
+        spec = catalogue[choice.name]
+        return resolve(spec.options, choice.options, f"{catalogue.kind} {choice.name}")
+
+    def published(self, spec: MethodSpec | TaskSpec) -> str:
+        """The text of the data file with a paper's rows; empty where there is none."""
+        if not spec.published:
+            return ""
+        package, _, name = spec.published.partition(":")
+        return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def import_attribute(module: str, attribute: str, source: str) -> Any:
+    """``module.attribute``, or a :class:`PluginError` that names the plugin it came from."""
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{source} cannot load {module}:{attribute}: {error}",
+                          "Install what the plugin needs (harness doctor), or report it to its author"
+                          ) from error
+
+
+@cache
+def registry() -> Registry:
+    """The registry of the installed plugins, loaded once per process."""
+    manager = plugin_manager()
+    return Registry(manager, discover(manager))

@@ -1,0 +1,44 @@
+"""Free-form parts of a record (a method's notes, coverage, options) as plain JSON data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator
+
+
+def plain(value: Any) -> Any:
+    """``value`` with only ``dict`` (text keys), ``list``, ``str``, ``int``, ``float``, ``bool`` and ``None``.
+
+    Arrays, tensors and their scalars become numbers and lists. What a note holds must never cost the
+    run it belongs to, so numbers that JSON does not know become the texts ``"nan"``, ``"inf"`` and
+    ``"-inf"``, and any other object its ``str``. Raises :class:`ValueError` where two keys become one.
+    """
+    if value is None or isinstance(value, str | bool):
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if isinstance(value, Mapping):
+        result = {str(key): plain(item) for key, item in value.items()}
+        if len(result) != len(value):
+            raise ValueError(f"two keys of {sorted(map(str, value))} are the same text")
+        return result
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=str)
+    if hasattr(value, "tolist"):  # numpy and torch, without importing either
+        return plain(value.tolist())
+    return str(value)
+
+
+#: A field of any plain JSON data.
+Json = Annotated[Any, BeforeValidator(plain)]
+#: A field of named plain JSON data.
+JsonObject = Annotated[dict[str, Any], BeforeValidator(plain)]

@@ -1,0 +1,226 @@
+"""What one run measured, with everything needed to judge it and to repeat it.
+
+Every field is documented in ``docs/records.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
+
+from ..errors import StoreError
+from .identity import identity
+from .migrations import SCHEMA_VERSION, migrate
+from .plain import Json, JsonObject
+from .samples import PerSample
+
+#: The method name of the record that holds the full-precision result; an ordinary record at 32/32.
+FULL_PRECISION = "full_precision"
+
+BitsText = Annotated[str, Field(pattern=r"^\d+/\d+$")]
+Gate = Literal["passed", "flagged", "unknown"]
+
+
+class DamagedRecordError(StoreError):
+    """A record file that cannot be read."""
+
+
+class Part(BaseModel):
+    """Base of the parts of a record: frozen, and unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Asked(Part):
+    """What a run was asked to do: what enters its identity, and nothing else. The words are the study's.
+
+    ``data``, ``weights``: fingerprints. ``calibration``: number of samples, 0 for the full-precision record,
+    which belongs to every calibration size. ``limit``: number of evaluation samples, ``None`` for all.
+    ``options``: those of the method and of its components, fully resolved.
+    """
+
+    task: str
+    scale: str
+    model: str
+    data: str
+    weights: str
+    method: str
+    bits: BitsText
+    seed: NonNegativeInt
+    calibration: NonNegativeInt
+    limit: PositiveInt | None = None
+    options: JsonObject = Field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The run's identity."""
+        return identity(self.model_dump())
+
+
+class Failure(Part):
+    """Why a run failed: ``error`` is the type of the exception, ``remedy`` what the user can do."""
+
+    phase: str
+    reason: str
+    remedy: str = ""
+    error: str
+    traceback: str = ""
+
+
+class Reference(Part):
+    """The full-precision record that a run is compared with, and its gate.
+
+    ``value``: its main metric. ``published``: the checkpoint's published figure on exactly these data;
+    ``difference``: measured minus published.
+    """
+
+    identity: str
+    value: FiniteFloat
+    published: FiniteFloat | None = None
+    difference: FiniteFloat | None = None
+    gate: Gate = "unknown"
+
+
+class CalibrationSet(Part):
+    """The samples drawn for calibration. ``sha256`` is of the ids, in the order drawn."""
+
+    split: str
+    size: NonNegativeInt
+    seed: NonNegativeInt
+    ids: tuple[str, ...]
+    sha256: str
+
+
+class Costs(Part):
+    """What the quantized model costs for one sample, as the harness counts it.
+
+    ``bops``: convention -> bit-operations. ``sizes``: what -> bytes, with the whole model as ``total``.
+    """
+
+    macs: NonNegativeInt
+    bops: dict[str, FiniteFloat]
+    parameters: NonNegativeInt
+    sizes: dict[str, FiniteFloat] = Field(default_factory=dict)
+
+
+class Environment(Part):
+    """Where and with what a run was measured; not part of its identity."""
+
+    harness: str
+    commit: str | None = None
+    python: str
+    packages: dict[str, str] = Field(default_factory=dict)
+    platform: str = ""
+    machine: str = ""
+    processor: str = ""
+    cpu_capability: str = ""
+    cores: NonNegativeInt | None = None
+    threads: NonNegativeInt | None = None
+    device: str = "cpu"
+    command: str = ""
+
+
+class Record(Part):
+    """One run. ``status`` ``ok`` has metrics, ``failed`` has a failure.
+
+    ``changed``: the options that differ from the method's defaults, nested as ``--set`` would give them.
+    """
+
+    schema_version: int = Field(SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
+    asked: Asked
+    changed: JsonObject = Field(default_factory=dict)
+    status: Literal["ok", "failed"]
+    failure: Failure | None = None
+    notice: str = ""
+    metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    main_metric: str = ""
+    per_sample: PerSample | None = None
+    reference: Reference | None = None
+    costs: Costs | None = None
+    coverage: Json = Field(default_factory=list)
+    calibration: CalibrationSet | None = None
+    notes: JsonObject = Field(default_factory=dict)
+    timings: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    peak_memory: NonNegativeInt | None = None
+    environment: Environment
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def identity(self) -> str:
+        """Hash of ``asked``."""
+        return self.asked.identity
+
+    @property
+    def value(self) -> float:
+        """The main metric. Raises :class:`KeyError` for a failed run."""
+        return self.metrics[self.main_metric]
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is a full-precision record."""
+        return self.asked.method == FULL_PRECISION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_identity(cls, data: Any) -> Any:
+        """Accept the identity that a file states, if it is that of what the file says was asked."""
+        if not isinstance(data, dict) or "identity" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name != "identity"}
+        try:
+            expected = Asked.model_validate(rest.get("asked")).identity
+        except ValidationError:  # said by the validation of the field
+            return rest
+        if data["identity"] != expected:
+            raise ValueError(f"identity {data['identity']!r} does not belong to what was asked ({expected})")
+        return rest
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> Record:
+        if self.status == "ok" and (self.failure is not None or self.main_metric not in self.metrics):
+            raise ValueError("a run that is ok needs its main metric among its metrics, and no failure")
+        if self.status == "failed" and self.failure is None:
+            raise ValueError("a failed run needs its failure")
+        return self
+
+    def to_json(self) -> str:
+        """The text of the record's file: the same bytes for the same record."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False,
+                          allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str = "record") -> Record:
+        """Read a record of this or an older schema version; ``source`` names it in errors.
+
+        Raises :class:`DamagedRecordError`, or :class:`harness.StoreError` for a record of a newer schema.
+        """
+        try:
+            data = json.loads(text)
+            if not isinstance(data, dict):
+                raise ValueError("not a JSON object")
+            return cls.model_validate(migrate(data))
+        except StoreError as error:
+            raise StoreError(f"{source}: {error.message}", error.remedy) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DamagedRecordError(f"{source}: {f'{where}: ' if where else ''}{first['msg']}", _REMEDY) from None
+        except (ValueError, RecursionError) as error:
+            raise DamagedRecordError(f"{source}: {error}", _REMEDY) from None
+
+
+_REMEDY = "Restore the file (git checkout), or remove it and run again"

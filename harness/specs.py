@@ -1,0 +1,130 @@
+"""The small frozen descriptions that plugins return from their hooks.
+
+They carry names, documentation and *where the code is*, never the code: a factory is a string
+``"module:attribute"``, relative (``".search:AlternatingSearch"``) to the plugin's package, and is
+imported when it is used. Listing, planning and help therefore need no torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from .options import Options
+
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a method comes from."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class BitRange:
+    """Bit-widths that a component can do, both ends included."""
+
+    low: int = 2
+    high: int = 8
+
+    def __contains__(self, bits: object) -> bool:
+        return isinstance(bits, int) and self.low <= bits <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every contributed component has: a unique name, a line of help, its code, its options."""
+
+    name: str
+    summary: str
+    factory: str
+    options: type[Options] = Options
+    #: Distribution or module that contributed it; stamped by the registry, shown in errors.
+    plugin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizerSpec(Spec):
+    """A :class:`harness.Quantizer` class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpec(Spec):
+    """A :class:`harness.Search`: sets quantizer parameters, bit-widths or groups."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec(Spec):
+    """A training or calibration objective."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec(Spec):
+    """A named recipe of a paper.
+
+    ``ablations`` maps the name of each ablation switch to the options that turn it on, as ``--set``
+    would give them. ``published`` is a data file beside the plugin (relative resource name) with the
+    rows that the paper prints (``":published.csv"``, relative to the plugin's package).
+    """
+
+    quantizes: str
+    paper: Paper | None = None
+    weight_bits: BitRange = BitRange()
+    activation_bits: BitRange = BitRange()
+    calibration_size: int = 32
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    published: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(Spec):
+    """A model family with data and a metric.
+
+    ``resolve`` is light code (no torch): it turns a request into a :class:`harness.Resolved` task
+    (which scale, model, data and weights, and the fingerprints that enter a run's identity) or raises
+    :class:`harness.DataError`: ``resolve(request: TaskRequest) -> Resolved``. ``factory`` is the
+    :class:`harness.Task` built from it.
+    """
+
+    resolve: str
+    metric: str
+    models: Mapping[str, tuple[str, ...]]
+    data_help: str
+    published: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSpec(Spec):
+    """How one attention class makes q, k, v and uses the result.
+
+    ``attention`` is the full name of the class (``"timm.layers.attention.Attention"``); the factory
+    takes the original module and returns its quantizable twin.
+    """
+
+    attention: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostSpec(Spec):
+    """A convention for counting bit-operations: a function of a list of costed operations."""
+
+
+SpecType = TypeVar("SpecType", bound=Spec)
+
+
+def absolute(spec: SpecType, package: str, plugin: str) -> SpecType:
+    """``spec`` with every relative factory resolved against ``package`` and its plugin stamped."""
+    changed = {name: package + value for name in ("factory", "resolve", "published")
+               if (value := getattr(spec, name, "")).startswith((".", ":"))}
+    return replace(spec, plugin=plugin, **changed)

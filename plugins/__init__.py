@@ -1,0 +1,1 @@
+"""The built-in methods; each folder is a plugin and is found like any other."""
