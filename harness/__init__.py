@@ -35,6 +35,7 @@ from .specs import (
 )
 
 if TYPE_CHECKING:
+    from .checkpoints import fit_weights, load_weights, read_weights
     from .cost.operations import Operand, Operation, trace
     from .engine.calibration import Calibration, Spool
     from .method import Batch, Context, Method, Samples, Scorer, Scores, Search, Task
@@ -42,22 +43,41 @@ if TYPE_CHECKING:
     from .model.instrument import InstrumentedModel, instrument
     from .model.partition import Partition
     from .model.site import HeadSplit, Layout, Site
+    from .observers.histogram import Elements, Histogram
+    from .observers.order import forward_order
+    from .observers.percentile import MovingPercentile
+    from .observers.ranges import MinMax, MovingMinMax, RangeObserver
+    from .observers.rows import RowSample, input_rows, quantize_rows, weight_rows
+    from .observers.search import RangeSearch, finite_weight, set_range, uniform_quantizers
+    from .observers.squared_error import best_range, range_errors
     from .quantizers.base import Identity, Quantizer
     from .quantizers.rounding import round_ste, scale_gradient
     from .quantizers.uniform import Uniform, affine_parameters, integer_limits
+    from .ranking import hinge_ranking_loss
     from .recipe import PostTraining
+    from .torchvision_compat import ensure_torchvision
 
 #: Public names that need torch -> the module that has them.
 _LAZY = {
     **dict.fromkeys(("Batch", "Context", "Method", "Samples", "Scorer", "Scores", "Search",
                      "Task"), "method"),
+    "ensure_torchvision": "torchvision_compat",
+    **dict.fromkeys(("fit_weights", "load_weights", "read_weights"), "checkpoints"),
     **dict.fromkeys(("Operand", "Operation", "trace"), "cost.operations"),
     **dict.fromkeys(("Calibration", "Spool"), "engine.calibration"),
     **dict.fromkeys(("AttentionTwin", "QuantizableAttention"), "model.attention"),
     **dict.fromkeys(("InstrumentedModel", "instrument"), "model.instrument"),
+    "hinge_ranking_loss": "ranking",
     "PostTraining": "recipe",
     "Partition": "model.partition",
     **dict.fromkeys(("HeadSplit", "Layout", "Site"), "model.site"),
+    **dict.fromkeys(("Elements", "Histogram"), "observers.histogram"),
+    "forward_order": "observers.order",
+    "MovingPercentile": "observers.percentile",
+    **dict.fromkeys(("MinMax", "MovingMinMax", "RangeObserver"), "observers.ranges"),
+    **dict.fromkeys(("RowSample", "input_rows", "quantize_rows", "weight_rows"), "observers.rows"),
+    **dict.fromkeys(("RangeSearch", "finite_weight", "set_range", "uniform_quantizers"), "observers.search"),
+    **dict.fromkeys(("best_range", "range_errors"), "observers.squared_error"),
     **dict.fromkeys(("Identity", "Quantizer"), "quantizers.base"),
     **dict.fromkeys(("round_ste", "scale_gradient"), "quantizers.rounding"),
     **dict.fromkeys(("Uniform", "affine_parameters", "integer_limits"), "quantizers.uniform"),
@@ -65,14 +85,18 @@ _LAZY = {
 
 __version__ = "0.1.0"
 __all__ = [
-    "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Calibration", "Choice", "Context",
-    "CostSpec", "DataError", "HarnessError", "HeadSplit", "Identity", "InstrumentedModel", "Layout",
-    "LossSpec", "Method", "MethodSpec", "Operand", "Operation", "OptionError", "Options", "Paper",
-    "Partition", "PlacementOptions", "PluginError", "PostTraining", "QuantizableAttention",
-    "QuantizationError", "Quantizer", "QuantizerSpec", "Resolved", "Samples", "Scorer", "Scores", "Search",
-    "SearchSpec", "Site", "Spool", "StoreError", "Task", "TaskRequest", "TaskSpec", "Uniform",
-    "UnknownNameError", "affine_parameters", "hookimpl", "instrument", "integer_limits", "round_ste",
-    "scale_gradient", "trace",
+    "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Calibration", "Choice", "Context", "CostSpec",
+    "DataError", "Elements", "HarnessError", "HeadSplit", "Histogram", "Identity", "InstrumentedModel",
+    "Layout", "LossSpec", "Method", "MethodSpec", "MinMax", "MovingMinMax", "MovingPercentile", "Operand",
+    "Operation", "OptionError", "Options", "Paper", "Partition", "PlacementOptions", "PluginError",
+    "PostTraining", "QuantizableAttention", "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver",
+    "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Site",
+    "Spool", "StoreError", "Task", "TaskRequest", "TaskSpec", "Uniform", "UnknownNameError",
+    "affine_parameters", "best_range", "ensure_torchvision", "finite_weight", "fit_weights",
+    "forward_order", "hinge_ranking_loss", "hookimpl",
+    "input_rows", "instrument", "integer_limits", "load_weights", "quantize_rows", "range_errors",
+    "read_weights", "round_ste",
+    "scale_gradient", "set_range", "trace", "uniform_quantizers", "weight_rows",
 ]
 
 

@@ -33,16 +33,26 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, sha256: str 
 
     ``sha256`` (hex), if given, is checked before the file is parsed. ``convert(weights, model)``
     renames an older layout to the model's; it is called only where the names do not match as they
-    are. Raises :class:`DataError` for a file that is missing, damaged, unsafe or has another hash,
-    and for names or shapes that do not fit; the model is then unchanged.
+    are, and is not used if it also computes new tensors. Raises :class:`DataError` for a file that is
+    missing, damaged, unsafe or has another hash, and for names or shapes that do not fit; the model is
+    then unchanged.
     """
-    weights = read_weights(path, sha256=sha256)
+    fit_weights(model, read_weights(path, sha256=sha256), str(path), convert)
+
+
+def fit_weights(model: nn.Module, weights: StateDict, source: str,
+                convert: Callable[[StateDict, nn.Module], Mapping[str, Tensor]] | None = None) -> None:
+    """The second half of :func:`load_weights`, for tensors already read; ``source`` names them in errors."""
     expected = model.state_dict()
-    if convert is not None and weights.keys() != expected.keys() and not _wrong_shapes(weights, expected):
-        weights = dict(convert(weights, model))
+    if convert is not None and weights.keys() != expected.keys():
+        converted = convert(dict(weights), model)
+        # Names may change, numbers may not: timm would resize position embeddings of another input size.
+        same = {value.data_ptr() for value in weights.values()}
+        if all(value.data_ptr() in same for value in converted.values()):
+            weights = dict(converted)
     problem = _misfit(weights, expected)
     if problem:
-        raise DataError(f"checkpoint {path} does not fit {type(model).__name__}: {problem}",
+        raise DataError(f"checkpoint {source} does not fit {type(model).__name__}: {problem}",
                         "Give the checkpoint of exactly this model and number of classes, or name the model it is of")
     model.load_state_dict(weights)
 

@@ -26,13 +26,17 @@ BLOCK_VARIABLE = "HARNESS_BLOCK_PLUGINS"
 
 @dataclass
 class Plugin:
-    """One entry point: where it comes from, and what is wrong with it (empty if nothing is)."""
+    """One entry point: where it comes from, and why it is not used (``problem``, one line; empty if it is).
+
+    ``blocked``: the user asked for it not to be loaded, so that the problem is not worth a warning.
+    """
 
     name: str
     module: str
     distribution: str
     version: str
     problem: str = ""
+    blocked: bool = False
 
     @property
     def source(self) -> str:
@@ -58,22 +62,31 @@ def discover(manager: pluggy.PluginManager, points: Iterable[EntryPoint] | None 
                         distribution.version if distribution else "")
         plugins.append(plugin)
         if point.name in blocked:
-            plugin.problem = f"blocked by {BLOCK_VARIABLE}"
+            plugin.problem, plugin.blocked = f"blocked by {BLOCK_VARIABLE}", True
+            continue
+        if other := next((p for p in plugins[:-1] if p.name == plugin.name and not p.blocked), None):
+            plugin.problem = f"{other.source} has the same name; uninstall one of them"
             continue
         try:
             register(manager, plugin, point.load())
-        except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and must not take others down
-            plugin.problem = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way, and must not take others down
+            plugin.problem = one_line(error)
     return plugins
+
+
+def one_line(error: BaseException) -> str:
+    """An error as plugins' problems are shown: its type and its message, without line breaks."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType | Any) -> None:
     """Register one loaded module; on any fault it is unregistered and ``plugin.problem`` says why."""
     try:
         manager.register(module, plugin.name)
-    except Exception as error:  # noqa: BLE001 - pluggy keeps a plugin registered whose validation failed
-        manager.unregister(name=plugin.name)
-        plugin.problem = f"{type(error).__name__}: {error}"
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.has_plugin(plugin.name):  # pluggy keeps a plugin whose validation failed
+            manager.unregister(name=plugin.name)
+        plugin.problem = one_line(error)
         return
     known = [name for name in vars(hookspecs) if name.startswith("harness_")]
     callers = manager.get_hookcallers(module) or []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .engine.request import Run
+    from .engine.plan import Run
     from .results.record import Record
     from .specs import AdapterSpec, CostSpec, LossSpec, MethodSpec, QuantizerSpec, SearchSpec, TaskSpec
 

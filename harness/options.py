@@ -13,7 +13,6 @@ recipe can be recombined from the command line::
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -83,16 +82,21 @@ def _descend(node: dict[str, Any], part: str, pair: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A value as JSON or TOML writes it; ``[a,b]`` is a list of words; anything else is text."""
+    """A value as JSON writes it; ``none`` is null; ``[a,b]`` is a list of words; anything else is text."""
     text = text.strip()
-    for parse in (json.loads, lambda t: tomllib.loads(f"value = {t}")["value"]):
-        try:
-            return parse(text)
-        except (ValueError, tomllib.TOMLDecodeError):
-            continue
+    if text == "none":
+        return None
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        pass
     if text.startswith("[") and text.endswith("]"):
         return [parse_value(item) for item in text[1:-1].split(",") if item.strip()]
     return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def resolve(options: type[OptionsType], given: Mapping[str, Any], owner: str) -> OptionsType:
@@ -124,9 +128,19 @@ def _readable(error: ValidationError, options: type[Options], owner: str) -> Opt
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        unknown = UnknownNameError(f"option of {owner}:", where, options.model_fields)
+        unknown = UnknownNameError(f"option of {owner}:", where, _names_beside(options, first["loc"]))
         return OptionError(unknown.message, unknown.remedy)
     shown = json.dumps(first.get("input"), default=str)
     field = options.model_fields.get(str(first["loc"][0])) if first["loc"] else None
     about = f"{where}: {field.description}" if field is not None and field.description else ""
     return OptionError(f"{owner}: option {where!r} = {shown}: {first['msg']}", about)
+
+
+def _names_beside(options: type[Options], place: tuple[int | str, ...]) -> list[str]:
+    """The options that exist where an unknown one was given, with their prefix."""
+    for part in place[:-1]:
+        field = options.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Options)):
+            return []
+        options = field.annotation
+    return [".".join([*map(str, place[:-1]), name]) for name in options.model_fields]

@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 import pluggy
 
-from .discovery import Plugin, discover, plugin_manager
+from .discovery import BLOCK_VARIABLE, Plugin, discover, one_line, plugin_manager
 from .errors import PluginError, UnknownNameError
 from .options import Choice, Options, resolve
 from .specs import (
@@ -34,7 +34,7 @@ class Catalogue(Mapping[str, SpecType], Generic[SpecType]):
     def __init__(self, kind: str, spec: type[SpecType]) -> None:
         self.kind, self.spec = kind, spec
         self._specs: dict[str, SpecType] = {}
-        self._clashes: dict[str, str] = {}
+        self._clashes: dict[str, list[str]] = {}
 
     def add(self, spec: SpecType) -> None:
         """Add a description; raises :class:`PluginError` for a wrong type, a bad name or a clash."""
@@ -46,16 +46,19 @@ class Catalogue(Mapping[str, SpecType], Generic[SpecType]):
                               "Use lower-case letters, digits, '-' and '_', starting with a letter")
         if spec.name in self._specs:
             first = self._specs.pop(spec.name)
-            self._clashes[spec.name] = f"{first.plugin} and {spec.plugin}"
+            self._clashes[spec.name] = [first.plugin]
         if spec.name in self._clashes:
-            raise PluginError(f"{self.kind} {spec.name!r} is contributed by both {self._clashes[spec.name]}",
-                              "Uninstall one of them, or block it with HARNESS_BLOCK_PLUGINS")
+            self._clashes[spec.name].append(spec.plugin)
+            raise self._clash(spec.name)
         self._specs[spec.name] = spec
+
+    def _clash(self, name: str) -> PluginError:
+        return PluginError(f"{self.kind} {name!r} is contributed by {' and '.join(self._clashes[name])}",
+                           f"Uninstall all but one of them, or block them with {BLOCK_VARIABLE}")
 
     def __getitem__(self, name: str) -> SpecType:
         if name in self._clashes:
-            raise PluginError(f"{self.kind} {name!r} is contributed by both {self._clashes[name]}",
-                              "Uninstall one of them, or block it with HARNESS_BLOCK_PLUGINS")
+            raise self._clash(name)
         if name not in self._specs:
             raise UnknownNameError(self.kind, name, self._specs)
         return self._specs[name]
@@ -88,8 +91,9 @@ class Registry:
 
     @property
     def problems(self) -> list[str]:
-        """One line for each plugin that could not be used."""
-        return [f"{plugin.source}: {plugin.problem}" for plugin in self.plugins if plugin.problem]
+        """One line for each plugin that could not be used (those that the user blocked left out)."""
+        return [f"{plugin.source}: {plugin.problem}" for plugin in self.plugins
+                if plugin.problem and not plugin.blocked]
 
     def _collect(self, plugin: Plugin) -> None:
         module = self.manager.get_plugin(plugin.name)
@@ -104,9 +108,10 @@ class Registry:
                 continue
             try:
                 for spec in contribute():
-                    catalogue.add(absolute(spec, package, plugin.source))
+                    catalogue.add(absolute(spec, package, plugin.source) if isinstance(spec, Spec) else spec)
             except Exception as error:  # noqa: BLE001 - reported; the other hooks and plugins go on
-                plugin.problem = f"{hook}: {error}"
+                problem = f"{hook}: {one_line(error)}"
+                plugin.problem = f"{plugin.problem}; {problem}" if plugin.problem else problem
 
     def component(self, spec: Spec) -> Any:
         """Import the class or function that a description points to."""

@@ -94,13 +94,14 @@ class TaskSpec(Spec):
     ``resolve`` is light code (no torch): it turns a request into a :class:`harness.Resolved` task
     (which scale, model, data and weights, and the fingerprints that enter a run's identity) or raises
     :class:`harness.DataError`: ``resolve(request: TaskRequest) -> Resolved``. ``factory`` is the
-    :class:`harness.Task` built from it.
+    :class:`harness.Task` built from it. ``paper_names``: what papers call a model -> the model's name here.
     """
 
     resolve: str
     metric: str
     models: Mapping[str, tuple[str, ...]]
     data_help: str
+    paper_names: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
 
 
@@ -117,7 +118,11 @@ class AdapterSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class CostSpec(Spec):
-    """A convention for counting bit-operations: a function of a list of costed operations."""
+    """A convention for counting bit-operations.
+
+    The factory is the convention itself: ``(operations: Sequence[Operation]) -> float``, the BOPs of one
+    forward of one sample, from what :func:`harness.trace` saw. It has no options.
+    """
 
 
 SpecType = TypeVar("SpecType", bound=Spec)

@@ -25,9 +25,5 @@ def shown(debug: bool) -> Iterator[None]:
         if error.remedy:
             typer.echo(f"  {error.remedy}", err=True)
         raise SystemExit(USER_ERROR) from None
-    except KeyboardInterrupt:
-        typer.secho("interrupted: what was finished is recorded; the same command goes on from there",
-                    fg="yellow", err=True)
-        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:  # e.g. harness list methods | head -1
         raise SystemExit(0) from None

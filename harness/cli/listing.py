@@ -56,7 +56,8 @@ def _rows(known: Registry, kind: Kind) -> list[dict[str, str]]:
         return [{"name": p.name, "distribution": f"{p.distribution} {p.version}", "module": p.module,
                  "status": p.problem or "ok"} for p in known.plugins]
     if kind is Kind.methods:
-        return [{"name": m.name, "summary": m.summary, "bits (W, A)": f"{m.weight_bits}, {m.activation_bits}",
+        return [{"name": m.name, "summary": m.summary,
+                 "bits (W, A)": f"{m.weight_bits}, {m.activation_bits}" if m.paper else "",
                  "paper": f"{m.paper.venue} {m.paper.year}" if m.paper else ""} for m in known.methods.values()]
     if kind is Kind.tasks:
         return [{"name": t.name, "summary": t.summary, "metric": t.metric,

@@ -26,7 +26,7 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
          limit: o.Limit = None, results: o.Results = Path("results"), force: o.Force = False,
          debug: o.Debug = False,
          as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
-    """Say what ``harness run`` with the same options would do, without doing it."""
+    """Say what run would do with the same options, without doing it."""
     known = registry()
     warn_of_problems(known)
     study = o.study_from(study_file, assignments, {

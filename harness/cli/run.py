@@ -15,7 +15,7 @@ from ..errors import OptionError
 from ..registry import registry
 from ..results.store import Store
 from . import options as o
-from .errors import USER_ERROR
+from .errors import INTERRUPTED, USER_ERROR
 from .listing import warn_of_problems
 from .progress import TerminalProgress
 from .table import print_tables
@@ -52,7 +52,12 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
     console = Console(highlight=False)
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
-    outcomes = _execute(study, planned, store, console)
+    try:
+        outcomes = _execute(study, planned, store, console)
+    except KeyboardInterrupt:
+        typer.secho("interrupted: what was finished is recorded; the same command goes on from there", fg="yellow",
+                    err=True)
+        raise typer.Exit(INTERRUPTED) from None
     print_tables(console, store, known, study.task)
     console.print(f"Records: {escape(str(store.folder))}. Again: harness table --task {study.task[0]}")
     failures = [item for item in outcomes if item in ("failed", "impossible")]

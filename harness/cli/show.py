@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
@@ -51,8 +52,16 @@ def _show_method(console: Console, spec: MethodSpec) -> None:
     if spec.ablations:
         console.print("\n[bold]Ablation switches[/bold]")
         for label, options in spec.ablations.items():
-            settings = " ".join(f"--set {spec.name}.{key}={_plain(value)}" for key, value in options.items())
+            settings = " ".join(f"--set {key}={_plain(value)}" for key, value in _flat(spec.name, options))
             console.print(f"  {escape(label)}:  {escape(settings)}", highlight=False)
+
+
+def _flat(prefix: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}.{key}", value)
+        else:
+            yield f"{prefix}.{key}", value
 
 
 def _show_task(console: Console, spec: TaskSpec) -> None:

@@ -7,6 +7,7 @@ bits and groups from the quantizers that are really placed. Nothing is self-repo
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,14 +17,20 @@ from torch import Tensor, nn
 
 from ..model.instrument import InstrumentedModel
 from ..model.operations import Quantizable, QuantizableConv2d, QuantizableEmbedding, QuantizableLinear
+from ..model.site import Layout, Site
+from ..quantizers.base import Identity, Quantizer
+
+FULL_PRECISION_BITS = 32
 
 
 @dataclass(frozen=True)
 class Operand:
     """One operand of an operation: its site, its number of elements, and how it is quantized.
 
-    ``elements`` are those of the whole weight, or of the activation for one sample. The other fields
-    are what :meth:`harness.Quantizer.describe` says.
+    ``elements`` are those of the whole weight, or of the activation for one sample. ``quantizer`` to
+    ``dynamic`` are what :meth:`harness.Quantizer.describe` says; a quantizer that is switched off counts as
+    full precision. ``positions``: how many channels, rows or heads share the groups. ``summed_groups``: how
+    many groups meet inside the sum of one output, each with a partial sum to rescale (1: none).
     """
 
     site: str
@@ -34,11 +41,18 @@ class Operand:
     granularity: str
     groups: int
     dynamic: bool
+    positions: int = 1
+    summed_groups: int = 1
 
     @property
     def mean_bits(self) -> float:
-        """Bits of an element, averaged over the slots."""
+        """Bits of an element, averaged over the slots (heads and modules are slots of equal size)."""
         return sum(self.bits) / len(self.bits) if isinstance(self.bits, tuple) else float(self.bits)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the operand has fewer than the 32 bits of full precision."""
+        return self.mean_bits < FULL_PRECISION_BITS
 
 
 @dataclass(frozen=True)
@@ -46,9 +60,9 @@ class Operation:
     """One product, for one input sample.
 
     ``kind``: ``linear``, ``conv``, ``embedding``, ``scores`` (q k^T) or ``values`` (attention times v).
-    ``macs`` multiply-accumulates, ``outputs`` elements produced, ``inner`` length of the reduced axis,
-    so that ``macs == outputs * inner``. ``rows``: independent rows of the left operand (tokens; heads x
-    tokens for a product of attention).
+    ``macs`` multiply-accumulates, ``outputs`` elements produced, ``inner`` length of the sum of one output
+    (of the last call, where an operation is called several times), so that ``macs == outputs * inner``.
+    ``rows``: independent rows of the left operand (tokens; heads x tokens for a product of attention).
     """
 
     path: str
@@ -75,49 +89,100 @@ def trace(model: InstrumentedModel, run: Callable[[InstrumentedModel], Any], sam
     """The operations of ``model``, in the order in which ``run(model)`` calls them.
 
     ``run`` does one forward of ``samples`` inputs; counts are per sample. An operation that is called
-    several times (a head shared by feature levels) is summed.
+    several times (a head shared by feature levels) is summed. The quantizers are off during the forward:
+    where shapes depend on values (proposals of a detector), every method is counted on the same ones.
     """
-    seen: dict[str, dict[str, int]] = {}
+    seen: dict[str, _Counts] = defaultdict(_Counts)
     handles = [operation.register_forward_hook(_counter(seen, path, operation))
                for path, operation in model.operations.items()]
     try:
-        run(model)
+        with model.full_precision():
+            run(model)
     finally:
         for handle in handles:
             handle.remove()
     return [_operation(model, path, counts, samples) for path, counts in seen.items()]
 
 
-def _counter(seen: dict[str, dict[str, int]], path: str, operation: Quantizable) -> Callable[..., None]:
+@dataclass
+class _Counts:
+    """What the calls of one operation add up to; ``inner`` and ``summed`` are those of the last call.
+
+    ``summed``: positions of the partitioned axis that one output sums over (input channels).
+    """
+
+    macs: int = 0
+    outputs: int = 0
+    rows: int = 0
+    left: int = 0
+    right: int = 0
+    inner: int = 0
+    summed: int = 0
+
+
+def _counter(seen: dict[str, _Counts], path: str, operation: Quantizable) -> Callable[..., None]:
     def count(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         tensors = [tensor for tensor in inputs if isinstance(tensor, Tensor) and tensor.dim() > 0]
-        counts = seen.setdefault(path, {"outputs": 0, "left": 0, "right": 0, "inner": 0, "columns": 1})
-        counts["outputs"] += output.numel()
-        counts["left"] += tensors[0].numel()
+        counts = seen[path]
         if isinstance(operation, QuantizableEmbedding):
-            counts["inner"] = 0
+            counts.inner, columns = 0, output.shape[-1]
         elif isinstance(operation, QuantizableLinear | QuantizableConv2d):
-            counts["inner"] = math.prod(operation.weight.shape[1:])
-            counts["columns"] = operation.weight.shape[0]
+            columns, counts.summed = operation.weight.shape[:2]
+            counts.inner = math.prod(operation.weight.shape[1:])
         else:
-            counts["right"] += tensors[1].numel()
-            counts["inner"], counts["columns"] = tensors[0].shape[-1], output.shape[-1]
+            counts.right += tensors[1].numel()
+            counts.inner = counts.summed = tensors[0].shape[-1]
+            columns = output.shape[-1]
+        counts.left += tensors[0].numel()
+        counts.outputs += output.numel()
+        counts.rows += output.numel() // columns
+        counts.macs += output.numel() * counts.inner
     return count
 
 
-def _operation(model: InstrumentedModel, path: str, counts: dict[str, int], samples: int) -> Operation:
+def _operation(model: InstrumentedModel, path: str, counts: _Counts, samples: int) -> Operation:
     sites, twin = model.sites_of(path), model.operation(path)
     first = next(iter(sites.values()))
     kind = {"QuantizableLinear": "linear", "QuantizableConv2d": "conv", "QuantizableEmbedding": "embedding",
             "QuantizableScores": "scores"}.get(type(twin).__name__, "values")
     operands = []
     for operand, site in sites.items():
-        side = "left" if operand in ("input", "query", "attention") else "right"
-        elements = twin.weight.numel() if operand == "weight" else counts[side] // samples  # type: ignore[union-attr]
-        described = model.quantizer(site.path).describe()
-        if isinstance(described["bits"], list):
-            described["bits"] = tuple(described["bits"])
-        operands.append(Operand(site.path, operand, elements, **described))
-    outputs = counts["outputs"] // samples
-    return Operation(path, kind, first.role, first.block, outputs * counts["inner"], outputs, counts["inner"],
-                     outputs // counts["columns"], tuple(operands))
+        left = operand in ("input", "query", "attention")
+        elements = (math.prod(size or 1 for size in site.layout.sizes) if site.is_weight
+                    else (counts.left if left else counts.right) // samples)
+        operands.append(_operand(site, model.quantizer(site.path), kind, elements, counts, samples))
+    return Operation(path, kind, first.role, first.block, counts.macs // samples, counts.outputs // samples,
+                     counts.inner, counts.rows // samples, tuple(operands))
+
+
+def _operand(site: Site, quantizer: Quantizer, kind: str, elements: int, counts: _Counts, samples: int) -> Operand:
+    described = (quantizer if quantizer.enabled else Identity()).describe()
+    if isinstance(described["bits"], list):
+        described["bits"] = tuple(described["bits"])
+    axis = _slot_axis(site.layout, described["granularity"])
+    if axis is None:
+        return Operand(site.path, site.operand, elements, **described)
+    is_row = axis == site.layout.row
+    positions = counts.rows // samples if is_row else site.layout.sizes[axis] or counts.inner
+    summed = min(described["groups"], counts.summed) if axis in _summed_axes(kind, site.operand) else 1
+    return Operand(site.path, site.operand, elements, **described, positions=positions, summed_groups=summed)
+
+
+def _slot_axis(layout: Layout, granularity: str) -> int | None:
+    """The axis along which the slots of ``granularity`` lie; ``None`` where one slot has the whole tensor.
+
+    The core's words are those of :data:`harness.model.site.GRANULARITIES`; any other word (``"group of 8"``,
+    a plugin's ``"learned groups"``) means slots along rows if it speaks of rows, else along channels.
+    """
+    if granularity in ("none", "tensor"):
+        return None
+    if granularity in ("head", "module", "module_head"):
+        return layout.split.axis if layout.split else None
+    return layout.row if "row" in granularity else layout.channel
+
+
+def _summed_axes(kind: str, operand: str) -> tuple[int, ...]:
+    """The axes that the product sums over, in the layout of ``operand``'s site."""
+    if kind == "conv":
+        return (-3, -2, -1) if operand == "weight" else (-3,)
+    return (-2,) if operand == "value" else (-1,)

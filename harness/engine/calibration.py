@@ -48,6 +48,10 @@ class Calibration:
         for batch in self._samples.batches(chosen, size or self.batch_size):
             yield to_device(batch.inputs, self.device)
 
+    def forward(self, model: nn.Module, inputs: Any) -> Any:
+        """The outputs of ``model`` on one batch of :meth:`batches`, with gradients where they are enabled."""
+        return self._forward(model, inputs)
+
     @torch.no_grad()
     def outputs(self, model: InstrumentedModel, indices: Collection[int] | None = None) -> Iterator[Any]:
         """The model's outputs, a batch at a time."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .operations import QuantizableMatMul, QuantizableScores
+from .operations import QuantizableMatMul, QuantizableScores, share_tensors
 from .site import HeadSplit
 
 
@@ -49,10 +49,7 @@ class AttentionTwin(nn.Module):
         self.__dict__["original"] = original
         for name, child in original.named_children():
             self.add_module(name, child)
-        for name, parameter in original.named_parameters(recurse=False):
-            self.register_parameter(name, parameter)
-        for name, buffer in original.named_buffers(recurse=False):
-            self.register_buffer(name, buffer, persistent=name not in original._non_persistent_buffers_set)
+        share_tensors(original, self)
         self.core = QuantizableAttention(heads, dim, dropout)
         self.train(original.training)
 
@@ -61,8 +58,9 @@ class AttentionTwin(nn.Module):
         return {}
 
     def restored(self) -> nn.Module:
-        """The original module, with this twin's present children and parameters."""
+        """The original module, with this twin's present children, parameters and buffers."""
         original: nn.Module = self.__dict__["original"]
         for name, _ in list(original.named_children()):
             setattr(original, name, getattr(self, name))
+        share_tensors(self, original)
         return original.train(self.training)

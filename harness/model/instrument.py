@@ -24,8 +24,7 @@ from .roles import block_prefix, role_of
 from .site import HeadSplit, Layout, Site
 
 Adapter = Callable[[nn.Module], AttentionTwin]
-_TWINS: tuple[tuple[type[nn.Module], type[QuantizableParametric]], ...] = (
-    (nn.Linear, QuantizableLinear), (nn.Conv2d, QuantizableConv2d), (nn.Embedding, QuantizableEmbedding))
+_TWINS: tuple[type[QuantizableParametric], ...] = (QuantizableLinear, QuantizableConv2d, QuantizableEmbedding)
 
 
 class InstrumentedModel(nn.Module):
@@ -101,13 +100,8 @@ class InstrumentedModel(nn.Module):
 
     def restore(self) -> nn.Module:
         """The plain model again, with its original classes (and the parameters as they are now)."""
-        twins = [(path, module) for path, module in self.model.named_modules()
-                 if isinstance(module, QuantizableParametric | AttentionTwin)]
-        for path, twin in reversed(twins):  # children before their parents
-            if path:
-                _replace(self.model, path, twin.restored())
-            else:
-                self.model = twin.restored()
+        self.model = _swap(self.model, lambda module: module.restored()
+                           if isinstance(module, QuantizableParametric | AttentionTwin) else None)
         return self.model
 
 
@@ -117,37 +111,51 @@ def instrument(model: nn.Module, adapters: Mapping[str, Adapter]) -> Instrumente
     ``adapters`` maps the full name of an attention class to the function that makes its twin (see the
     hook ``harness_adapters``). Raises :class:`QuantizationError` for an attention class without one.
     """
-    for path, module in list(model.named_modules()):
-        if adapter := _find_adapter(module, adapters):
-            _replace(model, path, adapter(module))
-    _refuse_unknown_attention(model)
-    for path, module in list(model.named_modules()):
-        for kind, twin in _TWINS:
-            if isinstance(module, kind):
-                _replace(model, path, twin(module))
+    _refuse_unknown_attention(model, adapters)
+    model = _swap(model, lambda module: adapters[_name(module)](module) if _name(module) in adapters else None)
+    model = _swap(model, _parametric_twin)
     return InstrumentedModel(model, {site.path: site for site in _sites(model)})
 
 
-def _find_adapter(module: nn.Module, adapters: Mapping[str, Adapter]) -> Adapter | None:
-    kind = type(module)
-    return adapters.get(f"{kind.__module__}.{kind.__qualname__}")
+def _swap(model: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]) -> nn.Module:
+    """Replace modules, children first; one that is reached by several paths stays shared."""
+    made: dict[nn.Module, nn.Module] = {}
+    for path, module in reversed(list(model.named_modules(remove_duplicate=False))):
+        if module not in made:
+            made[module] = replacement(module) or module
+        if path and made[module] is not module:
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, made[module])
+    return made[model]
 
 
-def _replace(model: nn.Module, path: str, new: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    setattr(model.get_submodule(parent), name, new)
+def _parametric_twin(module: nn.Module) -> QuantizableParametric | None:
+    return next((twin(module) for twin in _TWINS if isinstance(module, twin.kind)), None)
 
 
-def _refuse_unknown_attention(model: nn.Module) -> None:
-    adapted = [path for path, module in model.named_modules() if isinstance(module, AttentionTwin)]
+def _name(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
+
+
+def _refuse_unknown_attention(model: nn.Module, adapters: Mapping[str, Adapter]) -> None:
+    adapted = [path for path, module in model.named_modules() if _name(module) in adapters]
     for path, module in model.named_modules():
-        kind = type(module)
-        around = any(other.startswith(path + ".") or path.startswith(other + ".") for other in adapted)
-        if re.search("Attn|Attention", kind.__name__) and not isinstance(module, AttentionTwin) and not around:
+        if _is_attention(module) and not any(_nested(path, other) for other in adapted):
             raise QuantizationError(
-                f"no adapter for attention class {kind.__module__}.{kind.__qualname__} (at {path!r}): "
+                f"no adapter for attention class {_name(module)} (at {path!r}): "
                 "its products would stay in full precision unseen",
                 "Contribute one from a plugin through the hook harness_adapters (see docs/plugins.md)")
+
+
+def _nested(path: str, other: str) -> bool:
+    """Whether one of two modules is, or lies in, the other."""
+    return not path or f"{other}.".startswith(f"{path}.") or f"{path}.".startswith(f"{other}.")
+
+
+def _is_attention(module: nn.Module) -> bool:
+    """By the name of the class, or by the marks that timm's attention code leaves in blocks of other names."""
+    return bool(re.search("Attn|Attention", type(module).__name__)
+                or hasattr(module, "fused_attn") or hasattr(module, "attn_drop"))
 
 
 def _sites(model: nn.Module) -> Iterator[Site]:
@@ -161,13 +169,17 @@ def _sites(model: nn.Module) -> Iterator[Site]:
             role = role_of(path, operation.__dict__["original"])
             layouts = _parametric_layouts(operation, *_head_split(path, twins))
             for operand in operation.quantizers:
-                yield Site(f"{path}.{operand}", path, operand, role, block, layouts[operand])
+                yield Site(_join(path, operand), path, operand, role, block, layouts[operand])
         else:
             core_path = path.rpartition(".")[0]
             core: QuantizableAttention = model.get_submodule(core_path)  # type: ignore[assignment]
             owner = core_path.rpartition(".")[0]
             for operand in operation.quantizers:
-                yield Site(f"{owner}.{operand}", path, operand, operand, block, _product_layout(operand, core))
+                yield Site(_join(owner, operand), path, operand, operand, block, _product_layout(operand, core))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _head_split(path: str, twins: Mapping[str, AttentionTwin]) -> tuple[str, HeadSplit | None]:

@@ -16,6 +16,14 @@ from torch.nn import functional
 from ..quantizers.base import Identity, Quantizer
 
 
+def share_tensors(source: nn.Module, target: nn.Module) -> None:
+    """Register the parameters and buffers of ``source`` itself (not its children's) on ``target``."""
+    for name, parameter in source.named_parameters(recurse=False):
+        target.register_parameter(name, parameter)
+    for name, buffer in source.named_buffers(recurse=False):
+        target.register_buffer(name, buffer, persistent=name not in source._non_persistent_buffers_set)
+
+
 class Quantizable(nn.Module):
     """An operation with named operands, each seen by a quantizer first."""
 
@@ -34,26 +42,32 @@ class QuantizableParametric(Quantizable):
     """An operation with a weight, built over the original module, whose parameters it shares."""
 
     operands: tuple[str, ...] = ("weight", "input")
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+    #: The class whose forward the twin repeats; a subclass with a forward of its own is called instead.
+    kind: type[nn.Module]
 
     def __init__(self, original: nn.Module) -> None:
         super().__init__(self.operands)
         # Kept out of the module tree: its parameters are registered here, under their own names.
         self.__dict__["original"] = original
-        for name, parameter in original.named_parameters(recurse=False):
-            self.register_parameter(name, parameter)
+        share_tensors(original, self)
         if getattr(original, "bias", None) is None:
             self.register_parameter("bias", None)
+        self._plain = type(original).forward is self.kind.forward
         self.train(original.training)
 
     @property
     def quantized_weight(self) -> Tensor:
         """The weight as the operation uses it, same shape as ``weight``."""
-        return self._baked if self._baked is not None else self.quantize("weight", self.weight)
+        if self._baked is not None and self.quantizers["weight"].enabled:
+            return self._baked
+        return self.quantize("weight", self.weight)
 
     def bake(self) -> None:
         """Keep the quantized weight until :meth:`unbake` (evaluation pays for it once)."""
         with torch.no_grad():
-            self._baked = self.quantize("weight", self.weight)
+            self._baked = self.quantize("weight", self.weight).detach()
 
     def unbake(self) -> None:
         """Quantize the weight at every forward again."""
@@ -62,41 +76,44 @@ class QuantizableParametric(Quantizable):
     def restored(self) -> nn.Module:
         """The original module, with this twin's present parameters and mode."""
         original: nn.Module = self.__dict__["original"]
-        for name, parameter in self.named_parameters(recurse=False):
-            original.register_parameter(name, parameter)
+        share_tensors(self, original)
         return original.train(self.training)
 
     def _apply_original(self, weight: Tensor, *args: Tensor) -> Tensor:
         """The original forward (of a subclass with its own padding, say) with another weight."""
-        parameters = {"weight": weight} | ({} if self.bias is None else {"bias": self.bias})
-        return functional_call(self.__dict__["original"], parameters, args)
+        tensors = dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
+        return functional_call(self.__dict__["original"], tensors | {"weight": weight}, args)
 
 
 class QuantizableLinear(QuantizableParametric):
     """``input``: (..., in), ``weight``: (out, in)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.linear(self.quantize("input", input), self.quantized_weight, self.bias)
-
-
-class QuantizableConv2d(QuantizableParametric):
-    """``input``: (batch, in, height, width), ``weight``: (out, in / groups, height, width)."""
-
-    def __init__(self, original: nn.Conv2d) -> None:
-        super().__init__(original)
-        self._plain = type(original).forward is nn.Conv2d.forward and original.padding_mode == "zeros"
+    kind = nn.Linear
 
     def forward(self, input: Tensor) -> Tensor:
         quantized, weight = self.quantize("input", input), self.quantized_weight
         if not self._plain:
             return self._apply_original(weight, quantized)
+        return functional.linear(quantized, weight, self.bias)
+
+
+class QuantizableConv2d(QuantizableParametric):
+    """``input``: (batch, in, height, width), ``weight``: (out, in / groups, height, width)."""
+
+    kind = nn.Conv2d
+
+    def forward(self, input: Tensor) -> Tensor:
+        quantized, weight = self.quantize("input", input), self.quantized_weight
         o: nn.Conv2d = self.__dict__["original"]
+        if not self._plain or o.padding_mode != "zeros":
+            return self._apply_original(weight, quantized)
         return functional.conv2d(quantized, weight, self.bias, o.stride, o.padding, o.dilation, o.groups)
 
 
 class QuantizableEmbedding(QuantizableParametric):
     """``weight``: (entries, dim). Its input is a list of indices and has no site."""
 
+    kind = nn.Embedding
     operands = ("weight",)
 
     def forward(self, input: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import QuantizationError
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -55,24 +57,27 @@ class Partition:
         others = [axis for axis in range(values.dim()) if axis not in axes]
         folded = getattr(torch, how)(values, dim=others) if others else values
         flat = folded.reshape(-1)
-        index = self.index.to(values.device).expand(self._index_shape()).reshape(-1)
+        index = self.index.to(values.device).reshape(-1)
         if self.slots == flat.numel():
             return torch.empty_like(flat).scatter_(0, index, flat)
         start = torch.zeros(self.slots, dtype=flat.dtype, device=flat.device)
         return start.scatter_reduce(0, index, flat, reduce=how, include_self=False)
 
     def gather(self, values: Tensor) -> Tensor:
-        """``values`` as one row per slot, shape ``(slots, elements)``; slots must have equal sizes."""
+        """``values`` as one row per slot, shape ``(slots, elements)``.
+
+        Raises :class:`QuantizationError` where slots have unequal sizes.
+        """
         if self.slots == 1:
             return values.reshape(1, -1)
+        if len(self.index.reshape(-1).bincount(minlength=self.slots).unique()) > 1:
+            raise QuantizationError(f"slots of unequal sizes ({self.granularity}) do not form rows",
+                                    "Use a group size that divides the number of channels")
         axes = self._partitioned_axes(values.dim())
         others = [axis for axis in range(values.dim()) if axis not in axes]
         rows = values.permute(axes + others).reshape(self.index.numel(), -1)
         order = torch.argsort(self.index.reshape(-1), stable=True).to(values.device)
         return rows[order].reshape(self.slots, -1)
-
-    def _index_shape(self) -> tuple[int, ...]:
-        return tuple(self.index.shape)
 
     def _partitioned_axes(self, dim: int) -> list[int]:
         offset = dim - self.index.dim()

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from torch import nn
 
 _ROLES: tuple[tuple[str, str], ...] = (
-    (r"patch_embed\.|patch_embedding|(^|\.)stem(\.|$)", "patch_embed"),
-    (r"embed", "embedding"),
+    (r"patch_embed\.|patch_embedding|(^|\.)stem(\.|$)|^embeds\.proj$", "patch_embed"),
     (r"(^|\.)(qkv|in_proj)$", "qkv"),
     (r"(^|\.)(q|query|q_proj|w_q)$", "query"),
     (r"(^|\.)(k|key|k_proj|w_k)$", "key"),
@@ -27,7 +26,12 @@ _ROLES: tuple[tuple[str, str], ...] = (
 
 
 def role_of(path: str, module: nn.Module) -> str:
-    """The role of the operation at ``path``; ``conv`` or ``linear`` where no pattern knows it."""
+    """The role of the operation at ``path``; ``conv`` or ``linear`` where no pattern knows it.
+
+    ``embedding`` is a look-up table: a linear layer named ``bbox_embed`` multiplies, and is none.
+    """
+    if isinstance(module, nn.Embedding):
+        return "embedding"
     for pattern, role in _ROLES:
         if re.search(pattern, path):
             return role

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..model.partition import Partition
-from .ranges import MinMax
+from .ranges import MinMax, seen
+from .slots import slot_rows
 
 
 class Histogram(MinMax):
@@ -28,8 +29,8 @@ class Histogram(MinMax):
         self._sums = torch.zeros_like(self._counts)
         self._width = torch.zeros(partition.slots, dtype=torch.float64)  # 0: only zeros so far
 
-    def update(self, tensor: Tensor) -> None:
-        super().update(tensor)
+    def observe(self, tensor: Tensor) -> None:
+        super().observe(tensor)
         self._widen(tensor.device)
         spread = self.partition.spread
         width = torch.where(self._width > 0, self._width, torch.ones_like(self._width)).to(tensor.dtype)
@@ -60,3 +61,22 @@ class Histogram(MinMax):
             self._counts = torch.zeros_like(self._counts).scatter_add_(1, place, self._counts)
             self._sums = torch.zeros_like(self._sums).scatter_add_(1, place, self._sums)
             self._width = self._width * factor
+
+
+class Elements(MinMax):
+    """The elements of a single tensor (a weight), as a histogram would give them, but exact."""
+
+    def __init__(self, partition: Partition) -> None:
+        super().__init__(partition)
+        self._elements: tuple[Tensor, Tensor] | None = None
+
+    def observe(self, tensor: Tensor) -> None:
+        """Take the tensor; a later one replaces it."""
+        super().observe(tensor)
+        values, sizes = slot_rows(self.partition, tensor)
+        valid = torch.arange(values.shape[1], device=tensor.device) < sizes[:, None]
+        self._elements = values, valid.to(values.dtype)
+
+    def bins(self) -> tuple[Tensor, Tensor]:
+        """The values and how often each counts (0 for padding), shape ``(slots, elements)`` each."""
+        return seen(self._elements)

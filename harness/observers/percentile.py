@@ -25,7 +25,7 @@ class MovingPercentile(RangeObserver):
         self.rate = rate
         self._bounds: tuple[Tensor, Tensor] | None = None
 
-    def update(self, tensor: Tensor) -> None:
+    def observe(self, tensor: Tensor) -> None:
         rows, counts = slot_rows(self.partition, tensor, fill=-torch.inf)
         upper = upper_quantiles(rows, counts, self.tails)
         lower = -upper_quantiles(torch.where(torch.isinf(rows), rows, -rows), counts, self.tails)

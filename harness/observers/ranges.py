@@ -20,17 +20,9 @@ class RangeObserver(ABC):
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
 
-    def __call__(self, tensor: Tensor) -> None:
-        """Take one batch; raises :class:`harness.QuantizationError` where it is not finite."""
-        tensor = tensor.detach()
-        if not bool(torch.isfinite(tensor).all()):
-            raise QuantizationError("NaN or infinity in calibration data",
-                                    "Check the inputs, the weights and the preprocessing")
-        self.update(tensor)
-
     @abstractmethod
-    def update(self, tensor: Tensor) -> None:
-        """Take one finite batch."""
+    def observe(self, tensor: Tensor) -> None:
+        """Take one batch, all finite (:meth:`harness.Calibration.observe` sees to that)."""
 
     @abstractmethod
     def range(self) -> tuple[Tensor, Tensor]:
@@ -44,7 +36,7 @@ class MinMax(RangeObserver):
         super().__init__(partition)
         self._bounds: tuple[Tensor, Tensor] | None = None
 
-    def update(self, tensor: Tensor) -> None:
+    def observe(self, tensor: Tensor) -> None:
         new = self.partition.reduce(tensor, "amin"), self.partition.reduce(tensor, "amax")
         self._bounds = new if self._bounds is None else self.merge(self._bounds, new)
 

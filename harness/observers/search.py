@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
 
 from ..errors import QuantizationError
 from ..method import Context, Search
@@ -19,9 +22,12 @@ from .ranges import RangeObserver
 class RangeSearch(Search[OptionsType]):
     """Sets the range of every :class:`harness.Uniform` quantizer from what reaches its site.
 
-    A subclass says with :meth:`observer` how a site is observed. Weights come from the parameter;
-    activations, in full precision, from one pass over the calibration set for all sites together.
+    A subclass has a ``name`` (for messages) and says with :meth:`observer` how a site is observed. Weights
+    come from the parameter; activations, in full precision, from one pass over the calibration set for
+    all sites together.
     """
+
+    name: ClassVar[str]
 
     @abstractmethod
     def observer(self, site: Site, quantizer: Uniform) -> RangeObserver:
@@ -30,17 +36,19 @@ class RangeSearch(Search[OptionsType]):
     def run(self, context: Context) -> None:
         """Set all ranges; raises :class:`harness.QuantizationError` for a quantizer without one."""
         model = context.model
-        sites = dict(uniform_quantizers(model, type(self).__name__))
-        observers = {path: self.observer(model.sites[path], quantizer) for path, quantizer in sites.items()}
-        for path in observers:
+        quantizers = dict(uniform_quantizers(model, self.name))
+        observers = {path: self.observer(model.sites[path], quantizer) for path, quantizer in quantizers.items()}
+        activations = {}
+        for path, observer in observers.items():
             if model.sites[path].is_weight:
-                _at(path, observers[path], model.operation(model.sites[path].operation).weight)
-        activations = {path: observer for path, observer in observers.items() if not model.sites[path].is_weight}
+                observer.observe(finite_weight(model, path))
+            else:
+                activations[path] = observer.observe
         if activations:
             with model.full_precision():
                 context.calibration.observe(model, sites=activations)
-        for path, quantizer in sites.items():
-            quantizer.set_range(*_at(path, observers[path].range))
+        for path, quantizer in quantizers.items():
+            set_range(path, quantizer, observers[path])
 
 
 def uniform_quantizers(model: InstrumentedModel, search: str) -> Iterator[tuple[str, Uniform]]:
@@ -61,9 +69,17 @@ def uniform_quantizers(model: InstrumentedModel, search: str) -> Iterator[tuple[
         yield path, quantizer
 
 
-def _at(path: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """``call(*arguments)``; an error says which site it is about."""
+def finite_weight(model: InstrumentedModel, path: str) -> Tensor:
+    """The weight at a site; raises :class:`harness.QuantizationError` where it is not finite."""
+    weight = model.operation(model.sites[path].operation).get_parameter("weight").detach()
+    if not bool(torch.isfinite(weight).all()):
+        raise QuantizationError(f"NaN or infinity in the weight at {path!r}", "Check the checkpoint")
+    return weight
+
+
+def set_range(path: str, quantizer: Uniform, observer: RangeObserver) -> None:
+    """Give ``quantizer`` the observed range; an error says which site it is about."""
     try:
-        return call(*arguments)
+        quantizer.set_range(*observer.range())
     except QuantizationError as error:
         raise QuantizationError(f"{path!r}: {error.message}", error.remedy) from None

@@ -28,8 +28,12 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What a record's coverage says: ``quantizer``, ``bits`` (a number, or a list per slot),
-        ``granularity``, ``groups`` (number of slots), ``dynamic`` (chosen per input)."""
+        """What a record's coverage says, and costs are counted from.
+
+        ``quantizer``: its name; ``bits``: a number, or a list per slot; ``granularity``: ``tensor``, ``none``,
+        ``head``, ``module``, ``module_head``, anything with "row" in it (rows), any other word (channels);
+        ``groups``: number of slots, 0 where every channel or row has its own; ``dynamic``: chosen per input.
+        """
 
     @property
     def mean_bits(self) -> float:

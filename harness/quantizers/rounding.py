@@ -27,4 +27,5 @@ def round_ste(value: Tensor) -> Tensor:
 
 def scale_gradient(value: Tensor, factor: float | Tensor) -> Tensor:
     """``value`` unchanged; its gradient multiplied by ``factor`` (LSQ, Esser et al. 2020, sec. 2.2)."""
-    return (value - value * factor).detach() + value * factor
+    scaled = value * factor
+    return value.detach() + (scaled - scaled.detach())

@@ -29,8 +29,8 @@ def affine_parameters(lower: Tensor, upper: Tensor, bits: Tensor, scheme: Scheme
 
     Asymmetric: ``s = (u - l) / (2^b - 1)``, ``z = clip(round(-l / s), 0, 2^b - 1)`` after widening the
     range to include 0, so that 0 is exact. Symmetric: ``s = max(|l|, |u|) / (2^(b-1) - 1)``; unsigned:
-    ``s = u / (2^b - 1)``; both with ``z = 0``. A constant slot c thus keeps c exactly, because the
-    widened range ends at c; where even that is empty (c = 0) the scale is 1.
+    ``s = u / (2^b - 1)``; both with ``z = 0``. A constant slot c thus keeps c (to float rounding; unsigned:
+    if c >= 0), because the widened range ends at c; where even that is empty (c = 0) the scale is 1.
     """
     lower, upper = lower.clamp(max=0), upper.clamp(min=0)
     low, high = integer_limits(bits, scheme)
@@ -47,9 +47,12 @@ class Uniform(Quantizer):
     """``x_hat = s * (clip(round(x / s) + z, low, high) - z)`` with s, z and bits for each slot.
 
     ``scale``, ``zero_point`` and ``bits`` have shape ``(slots,)``. Gradients (straight-through): inside
-    the limits 1 to x and ``round(v) - v`` to s, with ``v = x / s``; outside 0 to x and the limit to s
-    (LSQ, Esser et al. 2020, eq. 3).
+    the limits (both included) 1 to x and ``round(v) - v`` to s, with ``v = x / s``; outside 0 to x and
+    the limit to s (LSQ, Esser et al. 2020, eq. 3).
     """
+
+    bits: Tensor
+    zero_point: Tensor
 
     def __init__(self, partition: Partition, bits: int | Sequence[int], scheme: Scheme = "asymmetric") -> None:
         super().__init__()
@@ -75,20 +78,20 @@ class Uniform(Quantizer):
         self.zero_point.copy_(zero)
 
     def quantize(self, tensor: Tensor) -> Tensor:
-        spread = self.partition.spread
-        low, high = self.limits()
         if torch.is_grad_enabled() and (tensor.requires_grad or self.scale.requires_grad):
-            scale = spread(self.scale)
-            levels = torch.minimum(torch.maximum(tensor / scale, spread(low)), spread(high))
-            return round_ste(levels) * scale
-        scale = spread(self.scale.detach())
-        # One out-of-place operation, then in-place ones: allocation costs as much as arithmetic.
-        levels = (tensor / scale).round_()
+            low, high = self.limits()
+            scale, spread = self.partition.spread(self.scale), self.partition.spread
+            return round_ste((tensor / scale).clamp(spread(low), spread(high))) * scale
+        scale = self.scale.detach()
         if self.partition.slots == 1:
-            levels.clamp_(low.item(), high.item())
-        else:
-            torch.minimum(torch.maximum(levels, spread(low), out=levels), spread(high), out=levels)
-        return levels.mul_(scale)
+            # Python numbers as limits: clamping against tensors is not vectorised. The scale stays a tensor,
+            # because CUDA multiplies by the reciprocal of a number.
+            low, high = (limit.item() for limit in self.limits())
+            # One out-of-place operation, then in-place ones: allocation costs as much as arithmetic.
+            return (tensor / scale).round_().clamp_(low, high).mul_(scale)
+        low, high = self.limits()
+        scale, spread = self.partition.spread(scale), self.partition.spread
+        return (tensor / scale).round_().clamp_(spread(low), spread(high)).mul_(scale)
 
     def describe(self) -> dict[str, Any]:
         bits = [int(b) for b in self.bits.tolist()]

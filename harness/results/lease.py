@@ -87,8 +87,7 @@ class Lease:
         """Hold the lease within the block; ``False`` (and nothing held) where a living process has it."""
         mine = Holder.this_process()
         try:
-            with folder_lock(self.path.parent):
-                _ignored_by_git(self.path.parent)
+            with leases_lock(self.path.parent):
                 taken = self.holder() is None
                 if taken:
                     atomic.write_text(self.path, json.dumps(asdict(mine)) + "\n")
@@ -101,7 +100,7 @@ class Lease:
             self._give_back(mine)
 
     def _give_back(self, mine: Holder) -> None:
-        with folder_lock(self.path.parent):
+        with leases_lock(self.path.parent):
             if self.holder() == mine:
                 self.path.unlink(missing_ok=True)
 
@@ -135,10 +134,21 @@ class Lease:
             probe.unlink(missing_ok=True)
 
 
-def _ignored_by_git(folder: Path) -> None:
-    """Leases belong to this moment, not to the repository that keeps the records."""
-    if not (folder / ".gitignore").exists():
-        atomic.write_text(folder / ".gitignore", "*\n")
+@contextmanager
+def leases_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of the folder of leases, and keep that folder out of the repository of the records."""
+    with folder_lock(folder):
+        if not (folder / ".gitignore").exists():
+            atomic.write_text(folder / ".gitignore", "*\n")
+        yield
+
+
+def remove_stale(folder: Path) -> None:
+    """Delete the leases of processes that are gone; call it with the folder's lock held."""
+    for path in folder.glob("*.lease"):
+        if Lease(path).holder() is None:
+            path.unlink(missing_ok=True)
+    atomic.remove_leftovers(folder)
 
 
 def _start_of(pid: int) -> str:

@@ -45,24 +45,24 @@ class Part(BaseModel):
 
 
 class Asked(Part):
-    """What a run was asked to do: what enters its identity, and nothing else. The words are the study's.
+    """What a run was asked to do: what enters its identity, and nothing else.
 
-    ``data``, ``weights``: fingerprints. ``calibration``: number of samples, 0 for the full-precision record,
-    which belongs to every calibration size. ``limit``: number of evaluation samples, ``None`` for all.
-    ``options``: those of the method and of its components, fully resolved.
+    ``fingerprint`` of the data, ``weights_hash`` of the checkpoint. ``calibration_size``: 0 for the
+    full-precision record, which belongs to every calibration size. ``evaluation_limit``: number of evaluation
+    samples; ``None``: all. ``configuration``: the options of the method and of its components, fully resolved.
     """
 
     task: str
     scale: str
     model: str
-    data: str
-    weights: str
     method: str
     bits: BitsText
-    seed: NonNegativeInt
-    calibration: NonNegativeInt
-    limit: PositiveInt | None = None
-    options: JsonObject = Field(default_factory=dict)
+    seed: NonNegativeInt = 0
+    fingerprint: str
+    weights_hash: str
+    calibration_size: NonNegativeInt
+    evaluation_limit: PositiveInt | None = None
+    configuration: JsonObject = Field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -83,15 +83,20 @@ class Failure(Part):
 class Reference(Part):
     """The full-precision record that a run is compared with, and its gate.
 
-    ``value``: its main metric. ``published``: the checkpoint's published figure on exactly these data;
-    ``difference``: measured minus published.
+    ``value``: its main metric. ``published``: the checkpoint's published figure on exactly these data.
+    ``tolerance``: how far apart they may be before the gate is flagged.
     """
 
     identity: str
     value: FiniteFloat
     published: FiniteFloat | None = None
-    difference: FiniteFloat | None = None
+    tolerance: NonNegativeFloat | None = None
     gate: Gate = "unknown"
+
+    @property
+    def deviation(self) -> float | None:
+        """Measured minus published full-precision figure; ``None`` where nothing is published."""
+        return None if self.published is None else self.value - self.published
 
 
 class CalibrationSet(Part):
@@ -107,7 +112,7 @@ class CalibrationSet(Part):
 class Costs(Part):
     """What the quantized model costs for one sample, as the harness counts it.
 
-    ``bops``: convention -> bit-operations. ``sizes``: what -> bytes, with the whole model as ``total``.
+    ``bops``: convention -> bit-operations. ``sizes``: convention -> bytes of the model.
     """
 
     macs: NonNegativeInt
@@ -120,28 +125,27 @@ class Environment(Part):
     """Where and with what a run was measured; not part of its identity."""
 
     harness: str
-    commit: str | None = None
+    commit: str = ""
     python: str
     packages: dict[str, str] = Field(default_factory=dict)
     platform: str = ""
-    machine: str = ""
-    processor: str = ""
-    cpu_capability: str = ""
-    cores: NonNegativeInt | None = None
-    threads: NonNegativeInt | None = None
+    cpu: str = ""
+    isa: tuple[str, ...] = ()
+    threads: NonNegativeInt = 0
     device: str = "cpu"
-    command: str = ""
+    command: tuple[str, ...] = ()
 
 
 class Record(Part):
     """One run. ``status`` ``ok`` has metrics, ``failed`` has a failure.
 
-    ``changed``: the options that differ from the method's defaults, nested as ``--set`` would give them.
+    ``options``: those that were given, nested as ``--set`` gives them (``asked.configuration`` has
+    all, resolved).
     """
 
-    schema_version: int = Field(SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
+    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     asked: Asked
-    changed: JsonObject = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict)
     status: Literal["ok", "failed"]
     failure: Failure | None = None
     notice: str = ""

@@ -31,19 +31,11 @@ class Difference:
 
     value: float
     standard_error: float
+    low: float
+    high: float
     samples: int
     seeds: int = 1
     p: float | None = None
-
-    @property
-    def low(self) -> float:
-        """Lower end of the interval."""
-        return self.value - Z95 * self.standard_error
-
-    @property
-    def high(self) -> float:
-        """Upper end of the interval."""
-        return self.value + Z95 * self.standard_error
 
     @property
     def is_tie(self) -> bool:
@@ -85,8 +77,9 @@ def paired_over_seeds(first: Mapping[int, Array], second: Mapping[int, Array], s
     difference = scale * (np.mean(list(first.values()), axis=0) - np.mean(list(second.values()), axis=0))
     value, sd = mean_sd(difference.tolist())
     variance = (sd or 0.0) ** 2 / samples + scale**2 * _seed_variance(first, second)
-    return Difference(value, math.sqrt(variance), samples, min(len(first), len(second)),
-                      _exact_p(first, second))
+    error = math.sqrt(variance)
+    return Difference(value, error, value - Z95 * error, value + Z95 * error, samples,
+                      min(len(first), len(second)), _exact_p(first, second))
 
 
 def _seed_variance(first: Mapping[int, Array], second: Mapping[int, Array]) -> float:

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import StoreError, UnknownNameError
+from ..errors import StoreError
 from . import atomic
-from .lease import Holder, Lease
-from .locking import folder_lock
+from .lease import Holder, Lease, leases_lock, remove_stale
 from .record import DamagedRecordError, Record
 
 
@@ -49,26 +48,13 @@ class Store:
         """The file of a run, readable or not."""
         return next(iter(self._files(f"-{identity}.json")), None)
 
-    def lookup(self, name: str) -> Record:
-        """The record that a person names: by its file, its identity, or the beginning of its identity.
-
-        Raises :class:`harness.UnknownNameError` where there is none or more than one.
-        """
-        if name.endswith(".json") and Path(name).is_file():
-            return read(Path(name))
-        known = {path.stem.rpartition("-")[2]: path for path in self.files()}
-        found = [path for identity, path in known.items() if name and identity.startswith(name)]
-        if len(found) != 1:
-            raise UnknownNameError(f"record in {self.folder}:", name, known)
-        return read(found[0])
-
     def put(self, record: Record, *, force: bool = False) -> Path:
         """Write ``record`` and say where.
 
         The record of a failure gives way to a later record of the same run; one that is ok does so only with
         ``force`` (else :class:`harness.StoreError`). A damaged file is kept beside as ``*.damaged``.
         """
-        with folder_lock(self.leases_folder):
+        with leases_lock(self.leases_folder):
             path = self.find(record.identity) or self.path_of(record)
             try:
                 existing = read(path) if path.exists() else None
@@ -80,6 +66,7 @@ class Store:
                 raise StoreError(f"run {record.identity} is already recorded in {path}",
                                  "Use --force to replace the record")
             atomic.write_text(path, record.to_json())
+            remove_stale(self.leases_folder)
         atomic.remove_leftovers(path.parent)
         return path
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from harness import QuantizationError, Quantizer, Site, affine_parameters, round_ste
 from torch import Tensor
+
+from harness import QuantizationError, Quantizer, Site, affine_parameters, round_ste
 
 from .extremes import extremes
 from .options import InstanceMinMaxOptions

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness import Choice, Options, PlacementOptions
 from pydantic import Field
+
+from harness import Choice, Options, PlacementOptions
 
 Axis = Literal["channels", "rows"]
 Distance = Literal["l2_minmax", "l1_minmax", "range_only"]

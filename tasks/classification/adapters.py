@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness import AttentionTwin, HeadSplit, QuantizationError
 from torch import Tensor, nn
+
+from harness import AttentionTwin, HeadSplit, QuantizationError
 
 
 class ViTAttention(AttentionTwin):

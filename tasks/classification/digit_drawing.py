@@ -2,7 +2,7 @@
 
 Only integer and elementwise float64 arithmetic is used: ``+ - * /``, square roots and comparisons. IEEE 754
 fixes their results on every machine; sines, exponentials, matrix products and long float sums are not fixed
-and would make the bytes depend on the processor. Rotations therefore use the rational form of sine and cosine.
+and would make the bytes depend on the processor. Rotations therefore use sine and cosine in rational form.
 """
 
 from __future__ import annotations

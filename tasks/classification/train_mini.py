@@ -4,9 +4,9 @@ Run it with ``python -m harness_tasks.classification.train_mini --model vit_mini
 package is installed. It needs no download and no GPU. The same arguments on the same machine and library
 versions give the same weights; other machines round differently and give slightly different ones.
 
-Trained for minutes, a transformer keeps almost equal channels and is far easier to quantize than a published
-one, whose LayerNorm outputs differ between channels by orders of magnitude. The recipe therefore *starts* from
-unequal channels (see ``spread_channels``) and then trains every weight as usual.
+Trained for minutes, a transformer keeps almost equal channels and is far easier to quantize than a
+published one, whose LayerNorm outputs differ between channels by orders of magnitude. The recipe therefore
+*starts* from unequal channels (see ``spread_channels``) and then trains every weight as usual.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from harness_tasks.classification.digits import SPLIT_SIZES, generate
+from harness_tasks.classification.mini_models import MINI_MODELS, MiniModel, build, weights_path
+from harness_tasks.classification.weights_record import describe_training, write_readme
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from harness_tasks.classification.digits import SPLIT_SIZES, VERSION, generate
-from harness_tasks.classification.mini_models import MINI_MODELS, MiniModel, build, weights_path
-from harness_tasks.classification.weights_record import describe_training, write_readme
-
 PICTURES_PER_EPOCH = 20_000
 """Every epoch draws the next 20,000 pictures of the train split, so no picture is seen twice."""
+
+PROGRESS_PICTURES = 1_000
+"""Test pictures in the progress line of each epoch. They choose nothing: the last weights are kept."""
 
 
 def normalise(pictures: np.ndarray, entry: MiniModel) -> torch.Tensor:
@@ -44,8 +46,8 @@ def initialise(model: nn.Module) -> None:
     """Draw the linear layers anew with a standard deviation of one over the root of their inputs.
 
     timm's 0.02 fits layers of many hundred channels. In these narrow models it leaves the attention blind for
-    thousands of steps. For the same reason the position biases of Swin's windows start wide, so that each head
-    looks at some places of its window and not at their mean.
+    thousands of steps. For the same reason ViT's position embedding and the position biases of Swin's windows
+    start wide, so that each head looks at some places and not at the mean of all.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -60,8 +62,9 @@ def initialise(model: nn.Module) -> None:
 def spread_channels(model: nn.Module, sigma: float, large: int, factor: float, seed: int) -> None:
     """Make channels unequal without changing the function, before training.
 
-    Channels of each LayerNorm in front of a linear layer are multiplied by log-normal factors, a few of them by
-    ``factor`` on top, and the columns of the linear layer are divided by the same. Everything stays trainable.
+    The channels of each LayerNorm in front of a linear layer are multiplied by log-normal factors, a few of
+    them by ``factor`` on top, and the columns of the linear layer are divided by the same. Everything stays
+    trainable.
 
     Args:
         model: a timm ViT or Swin.
@@ -81,6 +84,14 @@ def spread_channels(model: nn.Module, sigma: float, large: int, factor: float, s
                 norm.weight *= factors
                 norm.bias *= factors
                 linear.weight /= factors
+
+
+def copy_body(model: nn.Module, source: nn.Module) -> None:
+    """Copy all weights but the classifier head from a model of the same architecture."""
+    body = {key: value for key, value in source.state_dict().items() if not key.startswith("head.")}
+    missing, unexpected = model.load_state_dict(body, strict=False)
+    if unexpected or any(not key.startswith("head.") for key in missing):
+        raise ValueError("--start-from needs a model of the same architecture")
 
 
 def batches(epoch: int, batch_size: int, entry: MiniModel) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -110,7 +121,10 @@ def train(model: nn.Module, entry: MiniModel, arguments: argparse.Namespace) -> 
     """Train in place with AdamW, linear warm-up and cosine decay, one line of progress per epoch."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": arguments.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": arguments.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=(0.9, 0.98), fused=True)
     total = arguments.epochs * math.ceil(PICTURES_PER_EPOCH / arguments.batch_size)
     warm_up = max(1, total // 15)
@@ -132,9 +146,10 @@ def train(model: nn.Module, entry: MiniModel, arguments: argparse.Namespace) -> 
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
+        progress = accuracy(model, entry, PROGRESS_PICTURES)
         print(
             f"epoch {epoch + 1:3d}/{arguments.epochs}  train loss {np.mean(losses):.4f}  "
-            f"test accuracy {accuracy(model, entry, 1000):.1f} % of 1,000  {time.perf_counter() - began:.0f} s",
+            f"test accuracy {progress:.1f} % of {PROGRESS_PICTURES:,}  {time.perf_counter() - began:.0f} s",
             flush=True,
         )
 
@@ -145,6 +160,7 @@ def save(model: nn.Module, path: Path, record: dict[str, str]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.part")
     tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(tensors, temporary, metadata=record)
+    temporary.chmod(0o644)  # safetensors makes it readable for its owner only; an installed package is shared.
     os.replace(temporary, path)
 
 
@@ -163,6 +179,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--weight-decay", type=float, default=0.02, help="of weight matrices only")
+    parser.add_argument("--start-from", choices=sorted(MINI_MODELS), help="shipped model to go on from")
     parser.add_argument("--spread", type=float, default=0.4, help="see spread_channels: sigma")
     parser.add_argument("--large-channels", type=int, default=3, help="see spread_channels: large")
     parser.add_argument("--large-factor", type=float, default=4.0, help="see spread_channels: factor")
@@ -180,14 +197,20 @@ def main(words: list[str] | None = None) -> None:
     entry = MINI_MODELS[arguments.model]
     model = build(arguments.model, trained=False)
     initialise(model)
-    spread_channels(model, arguments.spread, arguments.large_channels, arguments.large_factor, arguments.seed)
+    if arguments.start_from:
+        copy_body(model, build(arguments.start_from))
+    else:
+        spread_channels(
+            model, arguments.spread, arguments.large_channels, arguments.large_factor, arguments.seed
+        )
     began = time.perf_counter()
     train(model, entry, arguments)
     minutes = (time.perf_counter() - began) / 60.0
     round_to_half(model)
     result = accuracy(model, entry)
     print(f"{arguments.model}: {result:.2f} % of {SPLIT_SIZES['test']:,} test pictures, {minutes:.1f} min")
-    command = "python -m harness_tasks.classification.train_mini " + shlex.join(sys.argv[1:] if words is None else words)
+    options = shlex.join(sys.argv[1:] if words is None else words)
+    command = f"python -m harness_tasks.classification.train_mini {options}"
     record = describe_training(command, arguments.seed, arguments.epochs, PICTURES_PER_EPOCH, result, minutes)
     path = arguments.output or weights_path(arguments.model)
     save(model, path, record)

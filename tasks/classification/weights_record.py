@@ -17,19 +17,25 @@ README_HEAD = """# Weights of the small models
 Written by `train_mini.py`; do not edit. Each file holds half-precision weights and carries the lines below in
 its header. Training pictures come from `digits.py` and every picture is seen once, so nothing is downloaded.
 
-The architectures are timm's own. One thing is unusual and on purpose: before training, the channels in front of
-the linear layers are made unequal (see `spread_channels` in `train_mini.py`: LayerNorm weights are multiplied
-by random factors and the columns of the following linear layer divided by the same, which leaves the function
-unchanged; then everything is trained as usual). Published transformers get such channels from very long
-training; a few minutes of training do not produce them, and without them a plain 4-bit quantizer would lose
-little and the small scale would tell nothing about methods.
+The architectures are timm's own. Two things in the recipe are unusual and on purpose.
 
-The same command gives the same weights on the same machine and versions; elsewhere floating-point rounding
+1. Before training, the channels in front of the linear layers are made unequal (`spread_channels` in
+   `train_mini.py`): LayerNorm weights are multiplied by random factors and the columns of the following
+   linear layer are divided by the same, which leaves the function unchanged; then everything is trained as
+   usual. Published transformers get such channels from long training. A few minutes do not produce them, and
+   models without them would say little about how methods treat real ones.
+2. Linear layers, ViT's position embedding and Swin's position biases start with larger values than timm's
+   (`initialise` in `train_mini.py`), because models this narrow otherwise learn nothing for many epochs.
+
+Training times are wall-clock times on a machine shared with other work; alone, one thread takes a third to a
+half of them. The same command gives the same weights on the same machine and versions; elsewhere floating-point rounding
 differs, and so do the weights, slightly.
 """
 
 
-def describe_training(command: str, seed: int, epochs: int, pictures: int, accuracy: float, minutes: float) -> dict[str, str]:
+def describe_training(
+    command: str, seed: int, epochs: int, pictures: int, accuracy: float, minutes: float
+) -> dict[str, str]:
     """The lines about one training run, ready for a safetensors header.
 
     Args:
@@ -68,7 +74,8 @@ def write_readme(folder: Path) -> None:
     parts = [README_HEAD]
     for path in sorted(folder.glob("*.safetensors")):
         # The header keeps no order; reading it sorted keeps the README the same.
-        lines = [f"- {key}: {f'`{value}`' if key == 'command' else value}" for key, value in sorted(read_record(path).items())]
+        record = sorted(read_record(path).items())
+        lines = [f"- {key}: {f'`{value}`' if key == 'command' else value}" for key, value in record]
         parts.append(f"\n## {path.name}\n\n" + "\n".join(lines) + "\n")
     temporary = folder / "README.md.part"
     temporary.write_text("".join(parts), encoding="utf-8")

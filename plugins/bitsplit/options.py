@@ -1,0 +1,45 @@
+"""Options of Bit-Split and Stitching."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from harness import Choice, Options, PlacementOptions
+
+
+class BitSplitOptions(Options):
+    """Options of the search ``bitsplit``."""
+
+    weights: Literal["fwa", "ofwa", "ofwa_rr"] = Field(
+        "ofwa_rr", description="fwa: alternate rounding and scale; ofwa: then bit planes of least weight error; "
+                               "ofwa_rr: then bit planes of least output error")
+    compensate: bool = Field(True, description="ofwa_rr sees quantized inputs, so that the weights make up for "
+                                               "the error of the activations")
+    plane_epochs: int = Field(50, ge=1, description="most passes over the planes in ofwa")
+    response_epochs: int = Field(100, ge=1, description="most passes over the planes in ofwa_rr")
+    settled: float = Field(0.001, ge=0, lt=1, description="ofwa_rr ends when no more than this fraction of the bits "
+                                                          "changed in a pass; 0: when none did")
+    rows: int = Field(12000, ge=1, description="rows of each layer's input (tokens, output positions) in "
+                                               "ofwa_rr, drawn at random")
+    bins: int = Field(4096, ge=256, description="bins of the histogram that stands for a site's activations")
+
+
+class BitSplitMethodOptions(PlacementOptions):
+    """Options of the method ``bitsplit``."""
+
+    weights: Choice = Field(
+        Choice(name="uniform", options={"granularity": "channel", "scheme": "symmetric"}),
+        description="quantizer of the weights; the search replaces it by one that holds its integers")
+    activations: Choice = Field(
+        Choice(name="uniform", options={"granularity": "tensor", "scheme": "symmetric"}),
+        description="quantizer of the operands of linear layers, convolutions and attention products")
+    attention: Choice = Field(
+        Choice(name="uniform", options={"granularity": "tensor", "scheme": "unsigned"}),
+        description="quantizer of the attention map, which is never negative")
+    stem_weight_bits: int | None = Field(
+        8, ge=3, le=8, description="bits of the first layer's weight; none: the run's")
+    head_bits: int | None = Field(8, ge=3, le=8, description="bits of the classifier's weight and input; "
+                                                              "none: the run's")
+    search: Choice = Field(Choice(name="bitsplit"), description="search that sets integers and scales")

@@ -1,0 +1,122 @@
+"""IGQ-ViT's search: k-means, running means, the ILP of Eq. (10), BOPs, and replayed forwards of Eq. (9)."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from harness_plugins.igqvit.allocation import solve_greedily, solve_ilp
+from harness_plugins.igqvit.bops import layer_bops
+from harness_plugins.igqvit.kmeans import kmeans, running_mean
+from torch import Tensor
+
+from harness import Operand, Operation, QuantizationError
+
+PSI = {"first": {4: 0.5, 8: 0.2, 12: 0.1}, "second": {4: 0.9, 8: 0.6, 12: 0.55}}
+BOPS = {"first": {4: 1, 8: 2, 12: 3}, "second": {4: 2, 8: 4, 12: 6}}
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize(("budget", "chosen", "value"), [
+    (3, (4, 4), 1.4), (4, (8, 4), 1.1), (5, (12, 4), 1.0), (6, (8, 8), 0.8), (7, (12, 8), 0.7), (9, (12, 12), 0.65)])
+def test_ilp_vectors(budget: float, chosen: tuple[int, int], value: float) -> None:
+    found = solve_ilp(PSI, BOPS, budget)
+    assert tuple(found[layer] for layer in PSI) == chosen
+    assert sum(PSI[layer][groups] for layer, groups in found.items()) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("solve", [solve_ilp, solve_greedily])
+def test_a_budget_below_the_minimum_is_an_error_with_the_numbers(solve) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(QuantizationError, match=r"budget of 2\.9 .* needs 3"):
+        solve(PSI, BOPS, 2.9)
+
+
+def test_ilp_equals_trying_everything_with_real_sizes() -> None:
+    """BOPs of 1e9 with differences of 1e6: the solver's tolerance must not break the budget."""
+    draw, choices = generator(), (1, 4, 8, 12)
+    layers = [f"layer {i}" for i in range(5)]
+    psi = {layer: dict(zip(choices, torch.rand(4, generator=draw).tolist(), strict=True)) for layer in layers}
+    bops = {layer: {groups: 1_000_000_000 + 1_234_567 * (i + 1) * groups for groups in choices}
+            for i, layer in enumerate(layers)}
+    budget = sum(bops[layer][8] for layer in layers)
+
+    def cost(pick: tuple[int, ...]) -> int:
+        return sum(bops[layer][groups] for layer, groups in zip(layers, pick, strict=True))
+
+    def loss(pick: tuple[int, ...]) -> float:
+        return sum(psi[layer][groups] for layer, groups in zip(layers, pick, strict=True))
+
+    best = min((pick for pick in product(choices, repeat=5) if cost(pick) <= budget), key=loss)
+    found = tuple(solve_ilp(psi, bops, budget)[layer] for layer in layers)
+    assert cost(found) <= budget
+    assert loss(found) == pytest.approx(loss(best))
+    greedy = tuple(solve_greedily(psi, bops, budget)[layer] for layer in layers)
+    assert cost(greedy) <= budget
+    assert loss(best) <= loss(greedy) < loss((1,) * 5)
+
+
+def test_greedy_buys_the_best_upgrade_first() -> None:
+    assert solve_greedily(PSI, BOPS, 4) == {"first": 8, "second": 4}
+    assert solve_greedily(PSI, BOPS, 9) == {"first": 12, "second": 12}
+
+
+def _operation(operand: str) -> Operation:
+    operands = (Operand("s", operand, 197 * 192, "uniform", 4, "instance groups", 8, True),
+                Operand("w", "other", 192 * 576, "uniform", 6, "channel", 576, False))
+    return Operation("qkv", "linear", "qkv", 0, 197 * 192 * 576, 197 * 576, 192, 197, operands)
+
+
+def test_bops_of_a_grouped_linear_layer() -> None:
+    expected = 4 * 6 * 197 * 192 * 576 + 7 * 197 * 576 * 32 + 2 * 197 * 192 * 32 + 192 * 8 * 5 * 32
+    assert layer_bops(_operation("input"), "input", 8, 192) == expected
+
+
+def test_bops_of_grouped_rows_have_no_sums_over_groups() -> None:
+    expected = 4 * 6 * 197 * 192 * 576 + 2 * 197 * 192 * 32 + 591 * 8 * 5 * 32
+    assert layer_bops(_operation("attention"), "attention", 8, 591) == expected
+
+
+@pytest.fixture
+def clouds() -> Tensor:
+    """Two sites, each with three clear clouds of 40 points."""
+    middles = torch.tensor([[[1.0, -1.0], [5.0, 0.0], [2.0, -8.0]], [[10.0, -1.0], [5.0, -5.0], [0.5, 0.0]]])
+    noise = 0.1 * torch.randn(2, 3, 40, 2, generator=generator())
+    return (middles[:, :, None] + noise).flatten(1, 2)
+
+
+def test_kmeans_finds_clear_clouds(clouds: Tensor) -> None:
+    centres, counts = kmeans(clouds, 3, "l2_minmax", generator())
+    assert counts.tolist() == [[40.0] * 3] * 2
+    for site in range(2):
+        means = clouds[site].reshape(3, 40, 2).mean(1)
+        order = torch.cdist(means, centres[site]).argmin(1)
+        torch.testing.assert_close(centres[site][order], means)
+
+
+def test_kmeans_with_more_groups_than_distinct_points() -> None:
+    points = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])
+    centres, counts = kmeans(points, 5, "l2_minmax", generator())
+    assert centres.isfinite().all()
+    assert counts.sum() == 3
+    assert {1.0, 2.0} == set(centres[0, :, 0].tolist())
+
+
+def test_running_mean_vectors() -> None:
+    """Members 2 of 2 + 2 seen: half of the way; a group without members stays."""
+    centres, counts = torch.tensor([[[1.0, 0.0], [9.0, -9.0]]]), torch.tensor([[2.0, 5.0]])
+    moved, seen = running_mean(torch.tensor([[[2.0, -1.0], [4.0, -3.0]]]), centres, counts, "l2_minmax")
+    assert moved.tolist() == [[[2.0, -1.0], [9.0, -9.0]]]
+    assert seen.tolist() == [[4.0, 5.0]]
+
+
+def test_running_mean_is_the_mean_of_all_points_that_were_assigned() -> None:
+    images = torch.randn(20, 1, 30, 2, generator=generator())
+    centres, counts = torch.zeros(1, 1, 2), torch.zeros(1, 1)
+    for image in images:
+        centres, counts = running_mean(image, centres, counts, "l2_minmax")
+    torch.testing.assert_close(centres[0, 0], images.reshape(-1, 2).mean(0))
+    assert counts.item() == 600

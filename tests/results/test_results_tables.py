@@ -1,0 +1,311 @@
+"""Tables: never mixed, ranked by what the samples can tell, and the same bytes for the same records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness import DataError
+from harness.options import parse_assignments
+from harness.results.options_text import as_settings
+from harness.results.published import COLUMNS, PublishedRow, read_published
+from harness.results.ranking import difference
+from harness.results.record import Environment, Record, Reference
+from harness.results.render import CSV_COLUMNS, FORMATS, grid, published_grid, to_csv, to_json, to_markdown
+from harness.results.sections import require_same_scope
+from harness.results.tables import Section, build
+
+Make = Callable[..., Record]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def rights(*counts: int, of: int = 400) -> list[list[int]]:
+    """For each count, that many right answers: the first ones, so that methods err on the same samples."""
+    return [[1] * count + [0] * (of - count) for count in counts]
+
+
+def published_row(**changes: Any) -> PublishedRow:
+    return PublishedRow(**{"task": "imagenet", "dataset": "ImageNet", "model": "vit_mini", "method": "igqvit",
+                           "weight_bits": "4", "activation_bits": "4", "metric": "top1", "value": 55.29,
+                           "table": "Table 2", "note": "", "source": "Moon 2024", **changes})
+
+
+@pytest.fixture(name="records")
+def _records(make_record: Make, make_reference: Make) -> list[Record]:
+    """Two methods with two seeds, one with a failed seed, one that failed, at two bit-widths, and the reference."""
+    a, b, c, d, e, full = rights(300, 304, 250, 254, 340, 380)
+    return [
+        make_reference(full, published=95.1, gate="passed"),
+        make_record("igqvit", "4/4", 0, right=a, options={"g": 12}), make_record("igqvit", "4/4", 1, right=b,
+                                                                                options={"g": 12}),
+        make_record("minmax", "4/4", 0, right=c), make_record("minmax", "4/4", 1, right=d),
+        make_record("igqvit", "8/8", 0, right=e, options={"g": 12}),
+        make_record("igqvit", "8/8", 1, failed="NaN or infinity\nin calibration", options={"g": 12}),
+        make_record("omse", "4/4", 0, failed="a | b")]
+
+
+def only(records: list[Record], **arguments: Any) -> Section:
+    """The one section of a table."""
+    (section,) = build(records, arguments.pop("published", ()), "imagenet", **arguments).sections
+    return section
+
+
+def test_a_section(records: list[Record]) -> None:
+    section = only(records)
+    assert section.heading == "MINI scale: vit_mini, 32 calibration samples"
+    assert section.bits == ("4/4", "8/8")
+    assert [row.label for row in section.rows] == ["igqvit (g=12)", "minmax", "omse"]
+    assert section.reference is not None
+    assert section.reference.value == 95.0
+    cell = section.rows[0].cells["4/4"]
+    assert (cell.value, cell.seeds, cell.rank, cell.tied) == (75.5, (0, 1), 1, False)
+    assert cell.sd == pytest.approx(0.5 * 2**0.5)
+    assert cell.drop == 19.5
+    assert (cell.bops, cell.size) == (8e8, 8e6)
+    other = section.rows[1].cells["4/4"]
+    assert (other.rank, other.compared_with) == (2, "igqvit (g=12)")
+    assert other.difference is not None
+    assert other.difference.value == pytest.approx(-12.5)
+    assert section.rows[0].cells["8/8"].failed == (1,)
+
+
+def test_the_grid(records: list[Record]) -> None:
+    head, body = grid(only(records))
+    assert head[:5] == ["method", "4/4 top1 (drop)", "4/4 difference", "4/4 BOPs (G)", "4/4 size (MB)"]
+    assert body[0] == ["full precision", "95.00", "", "6.400", "64.00", "95.00", "", "6.400", "64.00"]
+    assert body[1] == ["igqvit (g=12)", "1. 75.50 ± 0.71 (n=2) (19.50)", "compared to this", "0.800", "8.00",
+                       "1. 85.00 (10.00), 1 failed", "compared to this", "1.600", "16.00"]
+    assert body[2][1:3] == ["2. 63.00 ± 0.71 (n=2) (32.00)", "-12.50 [-15.67, -9.33]"]
+    assert body[3] == ["omse", "failed", "", "", "", "", "", "", ""]
+    assert all(len(row) == len(head) for row in body)
+
+
+def test_failures_are_said_with_their_reason(records: list[Record]) -> None:
+    remarks = only(records).remarks
+    assert any(remark.startswith("failed: igqvit 8/8, seed 1") and
+               remark.endswith("calibrate: NaN or infinity in calibration") for remark in remarks)
+    assert r"a \| b" in to_markdown(build(records, (), "imagenet"))
+
+
+@pytest.mark.parametrize(("field", "one", "other", "word"), [
+    ("scale", "mini", "full", "scale (full, mini)"), ("model", "vit", "deit", "model (deit, vit)"),
+    ("fingerprint", "d0", "d1", "data fingerprint (d0, d1)"), ("weights_hash", "w0", "w1", "weights (w0, w1)"),
+    ("calibration_size", 32, 128, "calibration size (128, 32)"),
+    ("evaluation_limit", None, 100, "evaluation limit (100, all)")])
+def test_never_mixed(make_record: Make, make_reference: Make, field: str, one: Any, other: Any, word: str) -> None:
+    """Each difference in what is compared makes a section of its own, and the table says so."""
+    records = [make_record("a", **{field: one}), make_record("b", **{field: other})]
+    if field != "calibration_size":
+        records += [make_reference(**{field: one})]
+    table = build(records, (), "imagenet")
+    assert sorted(row.label for section in table.sections for row in section.rows) == ["a", "b"]
+    assert [len(section.rows) for section in table.sections] == [1, 1]
+    assert len({section.heading for section in table.sections}) == 2
+    assert word in table.remarks[0]
+    assert all(cell.difference is None for section in table.sections for row in section.rows
+               for cell in row.cells.values())
+    if field != "calibration_size":
+        assert sum(section.reference is not None for section in table.sections) == 1
+    with pytest.raises(DataError, match="do not compare"):
+        require_same_scope(records[0], records[1])
+    with pytest.raises(DataError, match="do not compare"):
+        difference([records[0]], [records[1]])
+
+
+def test_the_reference_joins_every_calibration_size(make_record: Make, make_reference: Make) -> None:
+    records = [make_reference(), make_record(calibration_size=32), make_record(calibration_size=128)]
+    sections = build(records, (), "imagenet").sections
+    assert [section.scope.calibration_size for section in sections] == [32, 128]
+    assert [section.reference is not None for section in sections] == [True, True]
+
+
+def test_a_reference_alone(make_reference: Make) -> None:
+    section = only([make_reference()])
+    assert section.heading == "MINI scale: vit_mini"
+    head, body = grid(section)
+    assert body == [["full precision", "100.00", "", "6.400", "64.00"]]
+    assert len(head) == 5
+
+
+def test_other_tasks_are_left_out(make_record: Make) -> None:
+    assert build([make_record(task="coco")], (), "imagenet").sections == ()
+    assert "No records." in to_markdown(build([], (), "imagenet"))
+
+
+def test_ties_share_a_rank(make_record: Make) -> None:
+    """1 of 400 apart is a tie, 40 of 400 is not; the third method ties with the second, not with the first."""
+    records = [make_record(name, right=right) for name, right in
+               zip("abcd", rights(360, 359, 320, 319), strict=True)]
+    cells = {row.label: row.cells["4/4"] for row in only(records).rows}
+    assert {label: (cell.rank, cell.tied) for label, cell in cells.items()} == {
+        "a": (1, True), "b": (1, True), "c": (3, True), "d": (3, True)}
+    _, body = grid(only(records))
+    assert [row[1] for row in body] == ["1= 90.00", "1= 89.75", "3= 80.00", "3= 79.75"]
+
+
+def test_without_samples_only_equal_figures_tie(make_record: Make) -> None:
+    records = [make_record(name, metrics={"AP": value}, main_metric="AP", per_sample=None)
+               for name, value in (("a", 40.0), ("b", 40.0), ("c", 39.9))]
+    assert [(row.cells["4/4"].rank, row.cells["4/4"].difference) for row in only(records).rows] == [
+        (1, None), (1, None), (3, None)]
+    assert [row[2] for row in grid(only(records))[1]] == ["compared to this", "not paired", "not paired"]
+
+
+def test_a_metric_that_its_samples_do_not_make_is_not_paired(make_record: Make) -> None:
+    one, other = (make_record(name, metrics={"F1": 81.0}, main_metric="F1") for name in "ab")
+    assert difference([one], [other]) is None
+
+
+def test_a_metric_that_is_the_plain_mean(make_record: Make) -> None:
+    one, other = (make_record(name, right=right, metrics={"R": sum(right) / 4}, main_metric="R")
+                  for name, right in (("a", [0.5, 1, 1, 1]), ("b", [0.5, 0, 1, 1])))
+    found = difference([one], [other])
+    assert found is not None
+    assert found.value == 0.25
+
+
+def test_a_baseline(records: list[Record]) -> None:
+    table = build(records, (), "imagenet", baseline="minmax")
+    cell = table.sections[0].rows[0].cells["4/4"]
+    assert cell.compared_with == "minmax"
+    assert cell.difference is not None
+    assert cell.difference.value == pytest.approx(12.5)
+    assert grid(table.sections[0])[1][1][2].startswith("+12.50 [+")
+    assert table.sections[0].rows[0].cells["8/8"].compared_with == "igqvit (g=12)"
+    missing = build(records, (), "imagenet", baseline="nobody")
+    assert "no row 'nobody'" in missing.remarks[0]
+
+
+def test_the_gate(make_record: Make, make_reference: Make) -> None:
+    flagged = only([make_record(), make_reference(published=103.0, gate="flagged")])
+    assert "FLAGGED" in grid(flagged)[1][0][0]
+    assert any(remark.startswith("FLAGGED") and "(-3.00)" in remark for remark in flagged.remarks)
+    passed = only([make_record(), make_reference(published=100.1, gate="passed")])
+    assert "FLAGGED" not in to_markdown(build([make_record()], (), "imagenet")) + str(passed.remarks)
+    unknown = only([make_record(), make_reference()])
+    assert any("could not be checked" in remark for remark in unknown.remarks)
+    assert any("drops are unknown" in remark for remark in only([make_record()]).remarks)
+
+
+def test_the_same_words_with_other_options_are_other_rows(make_record: Make) -> None:
+    """Defaults changed between two seeds: their mean would be of nothing."""
+    records = [make_record(seed=0, configuration={"clip": 0.1}), make_record(seed=1, configuration={"clip": 0.2})]
+    rows = only(records).rows
+    assert len(rows) == 2
+    assert all("[options " in row.label and len(row.cells["4/4"].seeds) == 1 for row in rows)
+
+
+def test_options_that_follow_the_bits_stay_one_row(make_record: Make) -> None:
+    records = [make_record(bits=bits, configuration={"clip": clip}) for bits, clip in (("4/4", 0.1), ("8/8", 0.2))]
+    assert [row.label for row in only(records).rows] == ["minmax"]
+
+
+def test_versions_that_differ_are_said(make_record: Make) -> None:
+    newer = Environment(harness="0.2.0", python="3.12.1", packages={"torch": "2.5.0"})
+    remarks = only([make_record(seed=0), make_record(seed=1, environment=newer)]).remarks
+    assert "Measured with different versions of harness: 0.1.0, 0.2.0." in remarks
+    assert "Measured with different versions of torch: 2.4.0, 2.5.0." in remarks
+
+
+def test_two_records_of_one_run_are_an_error(make_record: Make) -> None:
+    one = make_record(right=[1, 0])
+    assert len(only([one, one]).rows) == 1
+    with pytest.raises(DataError, match=one.identity):
+        build([one, make_record(right=[1, 1])], (), "imagenet")
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_the_same_bytes_in_any_order(records: list[Record], make_record: Make, form: str) -> None:
+    published = [published_row(), published_row(method="ptq4vit", value=None, note="illegible")]
+    records += [make_record(method, scale="full", reference=Reference(identity=method, value=value))
+                for method, value in (("x", 90.0), ("y", 91.0), ("z", 92.0))]
+    texts = set()
+    for seed in range(6):
+        random.Random(seed).shuffle(records)
+        random.Random(seed).shuffle(published)
+        texts.add(FORMATS[form](build(records, published, "imagenet")))
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_golden_tables(records: list[Record], form: str) -> None:
+    """The committed text of this table, byte for byte."""
+    rows = [published_row(), published_row(method="ptq4vit", value=None, note="illegible | torn")]
+    assert FORMATS[form](build(records, rows, "imagenet")) == (GOLDEN / f"table.{form}").read_text(encoding="utf-8")
+
+
+def test_published_figures_stand_apart(records: list[Record]) -> None:
+    rows = [published_row(), published_row(model="other"), published_row(task="coco")]
+    section = only(records, published=rows)
+    assert section.published == (rows[0],)
+    text = to_markdown(build(records, rows, "imagenet"))
+    measured, _, printed = text.partition("### Published, not measured here")
+    assert "55.29" not in measured
+    assert "Moon 2024, Table 2" in printed
+    assert published_grid([published_row(value=None)])[1][0][4] == "?"
+
+
+def test_csv_has_every_cell(records: list[Record]) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(build(records, [published_row()], "imagenet")))))
+    assert tuple(lines[0]) == CSV_COLUMNS
+    assert [(line["kind"], line["method"], line["bits"]) for line in lines] == [
+        ("measured", "full_precision", "32/32"), ("measured", "igqvit (g=12)", "4/4"),
+        ("measured", "igqvit (g=12)", "8/8"), ("measured", "minmax", "4/4"), ("measured", "omse", "4/4"),
+        ("published", "igqvit", "4/4")]
+    assert float(lines[3]["difference"]) == pytest.approx(-12.5)
+    assert (lines[4]["value"], lines[4]["failed_seeds"]) == ("", "0")
+
+
+def test_json_has_everything(records: list[Record]) -> None:
+    section = json.loads(to_json(build(records, [published_row()], "imagenet")))["sections"][0]
+    assert section["rows"][1]["cells"]["4/4"]["difference"]["samples"] == 400
+    assert section["scope"]["fingerprint"] == "d0"
+    assert section["gate"]["gate"] == "passed"
+    assert section["published"][0]["value"] == 55.29
+
+
+CSV_HEAD = ",".join(COLUMNS) + "\n"
+
+
+def test_published_file() -> None:
+    text = CSV_HEAD + 'imagenet,ImageNet,ViT-T,igqvit,6MP,6MP,top1,55.29,Table 2,"a, b"\n' + \
+        "imagenet,ImageNet,ViT-T,x,4,4,top1,,Table 2,\n"
+    rows = read_published(text, "igqvit")
+    assert [(row.bits, row.value, row.note, row.source) for row in rows] == [
+        ("6MP/6MP", 55.29, "a, b", "igqvit"), ("4/4", None, "", "igqvit")]
+    assert read_published("", "nothing") == []
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a,b\n1,2\n", "columns"), (CSV_HEAD + "imagenet,x\n", "line 2: not 10 values"),
+    (CSV_HEAD + "t,d,m,x,4,4,top1,1.0,T,n,more\n", "line 2: not 10 values"),
+    (CSV_HEAD + "t,d,m,x,4,4,top1,high,T,n\n", "line 2: the value 'high'"),
+    (CSV_HEAD + "t,d,m,x,4,4,top1,nan,T,n\n", "line 2: the value 'nan'"), (CSV_HEAD + '"', "line")])
+def test_damaged_published_files(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_published(text, "igqvit")
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True).filter(lambda name: name not in ("name", "options"))
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@given(st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(NAMES, VALUES, min_size=1,
+                                                                                    max_size=3), max_size=4))
+@example({"word": "nan", "other": "NaN", "yes": "true", "date": "1979-05-27", "empty": {}})
+def test_settings_are_read_back_by_the_command_line(options: dict[str, Any]) -> None:
+    assert parse_assignments(as_settings(options, "m")) == ({"m": options} if options else {})
+
+
+def test_settings_of_a_component() -> None:
+    options = {"search": {"name": "minmax", "options": {"bins": 10}}, "g": 12}
+    assert as_settings(options) == ["g=12", "search=minmax", "search.bins=10"]
