@@ -17,17 +17,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from harness import Bits, Calibration, Choice, Context, InstrumentedModel, ensure_torchvision, instrument
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness import Bits, Calibration, Choice, Context, ensure_torchvision, instrument
 from harness.registry import registry
 from harness_plugins.ptqvit import alternating
 from harness_plugins.ptqvit.layer import Layer
 from harness_plugins.ptqvit.product import Product
-from harness_plugins.ptqvit.ranked import Ranking
 from harness_plugins.ptqvit.race import race
+from harness_plugins.ptqvit.ranked import Ranking
 from harness_plugins.ptqvit.rounds import State, alternate
 from harness_plugins.ptqvit.similarity import losses
-from torch import Tensor, nn
-from torch.nn import functional
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
+    torch.set_grad_enabled(False)
     ensure_torchvision()
     print(f"{'what':44} {'plain s':>10} {'search s':>10} {'ratio':>8}")
     for row in (*layer_rows(given), calibration_row(given)):
@@ -53,7 +55,7 @@ def layer_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, f
     """fc1 of the model: 197 tokens, dim -> 4 dim."""
     import timm
 
-    dim = timm.create_model(given.model).embed_dim
+    dim = int(timm.create_model(given.model).embed_dim)
     layer = nn.Linear(dim, 4 * dim)
     inputs = [torch.randn(8, 197, dim) for _ in range(given.layer_images // 8)]
     model = instrument(nn.Sequential(layer), {})
@@ -65,8 +67,8 @@ def layer_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, f
     factors = torch.linspace(0.5, 1.2, given.candidates, dtype=torch.float64).tolist()
     for searched in ("weight", "input"):
         def search(searched: str = searched) -> object:
-            return race(problem.blocks(searched, 1.0), factors, lambda sums: losses(sums, "pearson", problem.bias, none),
-                        lambda index: 0.0, given.race)
+            return race(problem.blocks(searched, 1.0), factors,
+                        lambda sums: losses(sums, "pearson", problem.bias, none), lambda index: 0.0, given.race)
 
         fast = timed(search)
         plain = plain_seconds(problem, searched, factors[::10]) * given.candidates
@@ -173,7 +175,7 @@ def timed(call: Callable[[], object]) -> float:
 class RandomPictures:
     """Endless reproducible noise of the size of ImageNet pictures."""
 
-    ids = [str(index) for index in range(100_000)]
+    ids: Sequence[str] = tuple(str(index) for index in range(100_000))
 
     def batches(self, indices: Sequence[int], size: int) -> Iterator[Any]:
         for start in range(0, len(indices), size):

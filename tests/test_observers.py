@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from harness import (
     Elements,
     Histogram,
@@ -21,7 +23,6 @@ from harness import (
     range_errors,
     weight_rows,
 )
-from torch import Tensor, nn
 
 PARTITIONS = {
     "tensor": Partition.tensor(),

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 import torch
-from harness import hinge_ranking_loss
-from harness import ranking
 from torch import Tensor
+
+from harness import hinge_ranking_loss, ranking
 
 FORMS = ("quadratic", "sorted")
 

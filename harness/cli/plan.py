@@ -42,7 +42,7 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("state", "task", "model", "method", "bits", "seed", "identity", "why"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("state", "method", "bits", "identity"))
     for item in planned:
         row = _row(item)
         colour = _COLOURS[item.state]

@@ -21,6 +21,7 @@ from ..results.record import Record
 from ..results.render import FORMATS, grid, published_grid
 from ..results.store import Store
 from ..results.tables import Section, build
+from ..specs import MethodSpec, TaskSpec
 from . import options as o
 from .listing import warn_of_problems
 
@@ -87,11 +88,18 @@ def published_rows(known: Registry) -> list[PublishedRow]:
     rows: list[PublishedRow] = []
     for spec in (*known.methods.values(), *known.tasks.values()):
         try:
-            rows += read_published(known.published(spec), spec.name)
+            rows += read_published(known.published(spec), _source(spec))
         except (HarnessError, OSError) as error:
             typer.secho(f"warning: published rows of {spec.name}: {error}", fg="yellow", err=True)
     names = {name: task.paper_names for name, task in known.tasks.items()}
     return [replace(row, model=names.get(row.task, {}).get(row.model, row.model)) for row in rows]
+
+
+def _source(spec: MethodSpec | TaskSpec) -> str:
+    """How a published figure names its paper."""
+    if isinstance(spec, MethodSpec) and spec.paper:
+        return f"{spec.paper.authors.split(',')[0].split(' et al')[0]} et al., {spec.paper.venue} {spec.paper.year}"
+    return spec.name
 
 
 def _records(store: Store) -> list[Record]:

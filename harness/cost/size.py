@@ -63,9 +63,9 @@ def quantformer(model: InstrumentedModel) -> float:
         bias.numel() for bias in biases)
 
 
-#: Name in a record -> bytes; ``total`` is the plain counting.
+#: Convention -> bytes, as a record holds them.
 CONVENTIONS: Mapping[str, Callable[[InstrumentedModel], float]] = {
-    "total": plain, "ptqvit": ptqvit, "quantformer": quantformer}
+    "plain": plain, "ptqvit": ptqvit, "quantformer": quantformer}
 
 
 def sizes(model: InstrumentedModel) -> dict[str, float]:

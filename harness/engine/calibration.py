@@ -85,7 +85,10 @@ class Calibration:
               folder: str | None = None) -> Spool:
         """Keep the inputs of ``operations`` in a temporary file, to pass over them several times."""
         spool = Spool(operations, folder)
-        self.observe(model, operations={path: spool.writer(path) for path in operations})
+        with ExitStack() as unless_done:
+            unless_done.enter_context(spool)
+            self.observe(model, operations={path: spool.writer(path) for path in operations})
+            unless_done.pop_all()
         return spool
 
 

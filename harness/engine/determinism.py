@@ -28,5 +28,5 @@ def draw(count: int, size: int, seed: int) -> list[int]:
 
 
 def fingerprint(ids: Sequence[str]) -> str:
-    """A hash of sample names, in order."""
-    return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:16]
+    """SHA-256 of sample names, in order."""
+    return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()

@@ -10,7 +10,7 @@ from ..errors import HarnessError, OptionError, UnknownNameError
 from ..options import Choice, Options, resolve
 from ..registry import Registry
 from ..request import Bits, Resolved, TaskRequest
-from ..results.record import FULL_PRECISION, Asked
+from ..results.record import FULL_PRECISION, Asked, DamagedRecordError
 from ..specs import MethodSpec
 from .study import Study
 
@@ -132,7 +132,10 @@ def _planned(run: Run, registry: Registry, store: Store) -> Planned:
         _check_bits(run, registry.methods[run.method])
     except HarnessError as error:
         return Planned(run, "impossible", error.message)
-    record = store.get(run.identity)
+    try:
+        record = store.get(run.identity)
+    except DamagedRecordError as error:  # kept beside as *.damaged when the run is recorded anew
+        return Planned(run, "missing", error.message)
     if record is None:
         return Planned(run, "missing")
     if record.status == "failed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -14,7 +15,7 @@ from ..errors import HarnessError
 from ..method import Progress
 from ..registry import Registry
 from ..request import Resolved
-from ..results.record import FULL_PRECISION, Costs, Environment, Failure, Record
+from ..results.record import FULL_PRECISION, Costs, DamagedRecordError, Environment, Failure, Record
 from ..results.samples import PerSample
 from ..results.store import Store
 from .environment import environment, peak_memory
@@ -93,8 +94,10 @@ class Runner:
 
     def _finished_meanwhile(self, item: Planned) -> Record | None:
         """The record of a run that another process finished since the plan was made."""
-        record = self.store.get(item.run.identity)
-        return record if record is not None and record.status == "ok" else None
+        with suppress(DamagedRecordError):
+            record = self.store.get(item.run.identity)
+            return record if record is not None and record.status == "ok" else None
+        return None
 
     def _enter(self, run: Run, phase: str) -> None:
         self._tell("harness_run_phase", run=run, phase=phase)

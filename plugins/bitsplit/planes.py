@@ -65,7 +65,7 @@ def ofwa(weight: Tensor, planes: Tensor, alpha: Tensor, rows: Rows, epochs: int 
         spread = rows.spread(alpha)
         for m, size in enumerate(plane_weights(planes).tolist()):
             others = stitched - size * planes[m]
-            residual = (weight - spread * others)
+            residual = (weight - spread * others) / size
             plane = residual.sign() * (2 * residual.abs() >= spread) * rows.has_plane(m)
             planes[m], stitched = plane, others + size * plane
     return planes, alpha

@@ -18,6 +18,7 @@ from .product import Product
 from .ranked import Ranking
 from .rounds import Extra, State, alternate
 
+
 class AlternatingSearch(Search[AlternatingOptions]):
     """Minimises ``gamma * L_rank - Gamma`` (eq. 11) over a grid of scales, one operand at a time.
 
@@ -73,7 +74,7 @@ class AlternatingSearch(Search[AlternatingOptions]):
         elif "attention" in quantizers:
             problem = Product(("attention", "value"), quantizers, inputs)
         else:  # an embedding: nothing multiplies its weight
-            Operand(quantizers["weight"], [model.operation(path).weight.detach()])
+            Operand(quantizers["weight"], [model.operation(path).get_parameter("weight").detach()])
             return State({"weight": 1.0}, torch.zeros(0), 0.0, ())
         state = alternate(problem, options, extra)
         for name, operand in problem.operands.items():

@@ -49,7 +49,9 @@ class Layer:
 
     def _of_weight(self, held: float) -> Iterator[Measure]:
         grams: Grams | None = None
-        z_hat, error, rows = 0.0, 0.0, 0
+        groups, _, inner = weight_rows(self.operation, self.weight).shape
+        z_hat = torch.zeros(groups, inner, dtype=torch.float64, device=self.weight.device)
+        error, rows = torch.zeros_like(z_hat), 0
         for (block,) in in_blocks(self.inputs()):
             exact = input_rows(self.operation, block)
             quantized = self._quantized_rows(block, exact, held)
@@ -58,6 +60,8 @@ class Layer:
             z_hat, error = z_hat + quantized.double().sum(1), error + (quantized - exact).double().sum(1)
             rows += exact.shape[1]
         target = weight_rows(self.operation, self.weight)
+        if grams is None:
+            return
         narrow = grams.map(lambda gram: gram.to(target))
         hat, held_error = z_hat.to(target).unsqueeze(-1), error.to(target).unsqueeze(-1)
         y = (target @ (hat - held_error)).flatten().double()

@@ -18,7 +18,8 @@ from .options import NuclearOptions
 
 def nuclear_norm(matrices: Tensor) -> Tensor:
     """Sum of singular values of each matrix, (..., n, m) -> (...), float64 (the "tr" of eq. 16)."""
-    return torch.linalg.svdvals(matrices.double()).sum(-1)
+    norms: Tensor = torch.linalg.svdvals(matrices.double()).sum(-1)
+    return norms
 
 
 class NuclearSearch(Search[NuclearOptions]):

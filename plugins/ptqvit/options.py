@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness import Choice, Options, PlacementOptions
 from pydantic import Field, model_validator
+
+from harness import Choice, Options, PlacementOptions
 
 
 class RankingOptions(Options):
@@ -25,7 +26,8 @@ class AlternatingOptions(Options):
 
     similarity: Literal["pearson", "cosine", "mse", "off"] = Field(
         "pearson", description="of a layer's full-precision and quantized outputs, pooled over the calibration set")
-    ranking: RankingOptions = Field(RankingOptions(), description="ranking loss of attention scores")
+    ranking: RankingOptions = Field(
+        RankingOptions.model_validate({}), description="ranking loss of attention scores")
     bias_correction: bool = Field(True, description="subtract the mean error of each output unit from its bias")
     alpha: float = Field(0.5, gt=0, description="smallest candidate, relative to the interval of the full range")
     beta: float = Field(1.2, gt=0, description="largest candidate, relative to the interval of the full range")

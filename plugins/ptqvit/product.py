@@ -31,7 +31,7 @@ class Product:
         self.inputs, self.scale = inputs, scale
         self.operands = {name: Operand(quantizers[name], (chunk[side] for chunk in inputs()))
                          for side, name in enumerate(names)}
-        self.bias = torch.zeros(1, dtype=torch.float64)
+        self.bias = torch.zeros(1, dtype=torch.float64, device=next(inputs())[0].device)
 
     def blocks(self, searched: str, held: float) -> Iterator[Measure]:
         """Blocks of the calibration set; each measures candidates with the other operand at ``held``."""

@@ -88,4 +88,5 @@ def by_grams(target: Tensor, grams: Grams, candidates: Iterable[Tensor], linear:
 
 def _inner(left: Tensor, right: Tensor) -> Tensor:
     """Sum of products: within a row in the tensors' own precision, over rows in float64."""
-    return torch.linalg.vecdot(left, right).sum(dtype=torch.float64)
+    total: Tensor = torch.linalg.vecdot(left, right).sum(dtype=torch.float64)
+    return total

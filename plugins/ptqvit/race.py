@@ -40,7 +40,8 @@ def race(blocks: Iterable[Measure], factors: Sequence[float], loss: Callable[[Su
         seen.append(loss(sums))
         if count < _BLOCKS or len(running) == 1:
             continue
-        each = torch.stack(seen) + torch.tensor([handicap(index) for index in running], dtype=seen[0].dtype)
+        each = torch.stack(seen) + torch.tensor([handicap(index) for index in running], dtype=torch.float64,
+                                                  device=seen[0].device)
         behind = each - each[:, each.mean(0).argmin(), None]
         keep = behind.mean(0) <= errors * behind.std(0) / count ** 0.5
         kept = keep.nonzero().flatten()

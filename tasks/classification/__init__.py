@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness import AdapterSpec, TaskSpec, hookimpl
 
 from .image_sets import IMAGE_SETS
-from .known_models import models_for
+from .known_models import PAPER_NAMES, models_for
 from .layouts import LAYOUTS
 
 
@@ -22,6 +22,7 @@ def harness_tasks() -> Iterable[TaskSpec]:
             metric="top1",
             models={"mini": image_set.mini_models, "full": models_for(image_set)},
             data_help=f"{LAYOUTS}\nOr set {image_set.variable} to that folder.",
+            paper_names=PAPER_NAMES,
         )
 
 

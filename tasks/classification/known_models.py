@@ -76,3 +76,11 @@ def models_for(image_set: ImageSet) -> tuple[str, ...]:
     """The models to list for an image set at full scale, its default first; timm's others work too."""
     architectures = dict.fromkeys(model.architecture for model in _ALL)
     return (image_set.model, *(name for name in architectures if name != image_set.model))
+
+PAPER_NAMES: Mapping[str, str] = {
+    f"{family}-{letter}": f"{prefix}_{size}_{suffix}"
+    for family, prefix, suffix in (("ViT", "vit", "patch16_224"), ("DeiT", "deit", "patch16_224"),
+                                   ("Swin", "swin", "patch4_window7_224"))
+    for letter, size in (("T", "tiny"), ("S", "small"), ("B", "base"), ("L", "large"))
+    if f"{prefix}_{size}_{suffix}" in KNOWN_MODELS}
+"""What papers call a model -> its architecture."""

@@ -107,4 +107,4 @@ def test_summary_is_what_a_record_holds() -> None:
     assert costs.bops["qvit"] == 3 * 24 * 16 + 3 * 12 * 1024
     assert set(costs.bops) == set(registry().costs)
     assert costs.parameters == 4 * 6 + 6 + 6 * 2 + 2 + 2 * 2 + 2 + 36
-    assert set(costs.sizes) == {"total", "ptqvit", "quantformer"}
+    assert set(costs.sizes) == {"plain", "ptqvit", "quantformer"}

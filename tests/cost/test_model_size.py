@@ -78,7 +78,7 @@ def test_sizes_by_hand() -> None:
     assert plain(model) == (weights + rest * 32 + slots * 64) / 8
     assert ptqvit(model) == (weights + rest * 4) / 8
     assert quantformer(model) == (weights + 3 * 32) / 8
-    assert sizes(model) == {"total": plain(model), "ptqvit": ptqvit(model), "quantformer": quantformer(model)}
+    assert sizes(model) == {"plain": plain(model), "ptqvit": ptqvit(model), "quantformer": quantformer(model)}
 
 
 def test_a_weight_left_in_full_precision_counts_32_bits_everywhere() -> None:

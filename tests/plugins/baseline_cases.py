@@ -8,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from harness import Bits, Calibration, Choice, Context, InstrumentedModel, instrument
 from harness.registry import registry
 from harness_tasks.classification.adapters import ViTAttention
-from torch import Tensor, nn
 
 
 class TensorSamples:

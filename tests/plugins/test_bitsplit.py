@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from baseline_cases import case, context_of, linear_net, run_method
+from torch import Tensor
+
 from harness import Histogram, Partition, QuantizationError, Uniform
 from harness_plugins.bitsplit.activation import set_scale
 from harness_plugins.bitsplit.planes import fwa, ofwa, split, stitch
 from harness_plugins.bitsplit.quantizer import Stitched
 from harness_plugins.bitsplit.response import ofwa_rr
 from harness_plugins.bitsplit.slots import Rows
-from torch import Tensor
 
 
 def rows_of(count: int, bits: int | list[int]) -> Rows:
@@ -127,7 +130,7 @@ def test_ofwa_rr_is_monotone_and_beats_rounding_on_the_outputs(bits: int) -> Non
     again = ofwa_rr((inputs.T @ inputs)[None], (outputs.T @ inputs)[None], *found, rows, 1)
     assert torch.equal(again[0], found[0])  # settled, and its arguments are not written to
     assert torch.equal(start[0], kept)
-    for before, after in zip(errors[:-1], errors[1:], strict=True):
+    for before, after in pairwise(errors):
         assert bool((after <= before * (1 + 1e-9)).all())
     assert float(errors[-1].sum()) < .8 * float(errors[0].sum())
     assert float((stitch(found[0]) * unit).abs().max()) <= 2 ** (bits - 1) - 1

@@ -7,13 +7,14 @@ import math
 import pytest
 import torch
 from baseline_cases import case, context_of, linear_net, run_method
+from torch import Tensor, nn
+from torch.nn import functional
+
 from harness import Choice, OptionError, Partition, Uniform
 from harness.registry import registry
 from harness_plugins.easyquant.operand import Operand
 from harness_plugins.easyquant.products import ProductSample
 from harness_plugins.easyquant.similarity import fit, output_similarity
-from torch import Tensor, nn
-from torch.nn import functional
 
 FACTORS = torch.linspace(.5, 1.2, 15)
 
@@ -138,7 +139,7 @@ def slow_layer(layer: nn.Linear, full: Tensor, seen: Tensor, bits: tuple[int, in
     w, x = start_w.clone(), start_x.clone()
     for _ in range(rounds):
         for channel in range(len(w)):
-            def score(f: float, channel: int = channel) -> float:
+            def score(f: float, channel: int = channel, x: Tensor = x) -> float:
                 row = quantize(weight[channel], start_w[channel] * f, bits[0])
                 return slot_cosine(target[:, channel], quantize(seen, x, bits[1]) @ row + layer.bias[channel].detach())
             w[channel] = start_w[channel] * max(factors, key=score)

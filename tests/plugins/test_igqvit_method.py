@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from harness_plugins.igqvit.bops import group_bops
-from harness_plugins.igqvit.options import GroupSearchOptions
-from harness_plugins.igqvit.perturbation import perturbations
-from harness_plugins.igqvit.quantizer import InstanceGroups
-from harness_plugins.igqvit.ranges import Percentiles, default_eps
 from igqvit_cases import SHORT, context_of, divergence, igqvit, outputs_of, quantized, tiny_swin, tiny_vit
 from torch import Tensor
 
 from harness import HarnessError, OptionError, QuantizationError, Uniform
 from harness.registry import registry
+from harness_plugins.igqvit.bops import group_bops
+from harness_plugins.igqvit.options import GroupSearchOptions
+from harness_plugins.igqvit.perturbation import perturbations
+from harness_plugins.igqvit.quantizer import InstanceGroups
+from harness_plugins.igqvit.ranges import Percentiles, default_eps
 
 ILP: dict[str, Any] = {"alloc": "ilp", "iterations": 6, "allocate_every": 3, "groups_set": [1, 3, 6]}
 
@@ -105,6 +105,24 @@ def test_search_refines_the_objective_of_eq_6() -> None:
         context.calibration.observe(model, sites={"blocks.0.mlp.fc1.input": see})
         return total
     assert objective(6) < 0.2 * objective(1)
+
+
+def test_algorithm_1_by_hand_where_nothing_before_is_grouped() -> None:
+    """One group: the mean of k-means' points (full precision) and of the points of every drawn image (quantized)."""
+    path = "blocks.0.attn.qkv.input"
+    model, context = quantized(tiny_vit(), g=1, search={"alloc": "uniform", "iterations": 7, "allocate_every": 3})
+    points: list[Tensor] = []
+
+    def see(tensor: Tensor) -> None:
+        points.extend(torch.stack((tensor.amax(1), tensor.amin(1)), -1))
+    context.calibration.observe(model, sites={path: see})
+    with model.full_precision():
+        context.calibration.observe(model, sites={path: see})
+    draws = torch.randint(6, (7,), generator=torch.Generator().manual_seed(0)).tolist()
+    used = [points[6 + image] for image in sorted(set(draws))] + [points[image] for image in draws]
+    quantizer = model.quantizer(path)
+    assert isinstance(quantizer, InstanceGroups)
+    torch.testing.assert_close(torch.cat(quantizer.bounds), torch.cat(used).mean(0))
 
 
 def test_ilp_keeps_the_budget_and_chooses_from_the_set() -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
+from harness import HarnessError, Layout, Partition, QuantizationError, Quantizer, Site, Uniform
+from harness.registry import registry
 from harness_plugins.igqvit.assignment import distances, nearest
 from harness_plugins.igqvit.group_matmul import group_matmul
 from harness_plugins.igqvit.instance_minmax import InstanceMinMax
 from harness_plugins.igqvit.options import InstanceGroupsOptions, InstanceMinMaxOptions
 from harness_plugins.igqvit.quantizer import InstanceGroups
-from torch import Tensor
-
-from harness import HarnessError, Layout, Partition, QuantizationError, Quantizer, Site, Uniform
-from harness.registry import registry
 
 UPPER, LOWER = torch.tensor([1.0, 4.0]), torch.tensor([-1.0, 0.0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from baseline_cases import case, context_of, linear_net, run_method
+
 from harness import Choice
 from harness.registry import registry
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from baseline_cases import CASES, case, context_of, linear_net, run_method
+from torch import Tensor
+
 from harness import Choice, Identity, QuantizationError, Quantizer
 from harness.registry import registry
-from torch import Tensor
 
 METHODS = ("minmax", "percentile", "omse", "easyquant", "bitsplit")
 #: Smaller searches, so that the tests stay fast.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from baseline_cases import context_of, conv_net, linear_net, run_method
+from torch import Tensor
+
 from harness import Choice, OptionError, Partition, Uniform
 from harness.registry import registry
-from torch import Tensor
 
 
 def best_scale(values: Tensor, bits: int, scheme: str, candidates: int = 90) -> tuple[float, list[float]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from baseline_cases import context_of, linear_net, run_method
+from torch import Tensor
+
 from harness import Choice, OptionError, Partition, Uniform
 from harness.registry import registry
-from torch import Tensor
 
 
 def heavy_tailed(count: int = 400) -> Tensor:

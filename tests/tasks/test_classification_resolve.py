@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness_tasks.classification import digits
-from harness_tasks.classification.caches import file_hash
+from harness_tasks.classification.caches import digest, file_hash
 from harness_tasks.classification.image_sets import IMAGE_SETS
 from harness_tasks.classification.known_models import KNOWN_MODELS
 from harness_tasks.classification.resolve import resolve
@@ -176,6 +176,10 @@ def test_published_figures_only_for_the_complete_set(data: Path, tmp_path: Path,
     assert resolve(TaskRequest("cifar10", data=str(data), weights=str(weights))).published is None
     (data / "preprocess.toml").write_text("resize = 224")
     assert resolve(request).published is None
+
+
+def test_digest_is_of_a_set_of_lines() -> None:
+    assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["ab"])
 
 
 def test_weights_hash_follows_the_content(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""What every method promises, as tests; subclass :class:`MethodConformance` in your package's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..method import Context
+from ..options import resolve
+from ..quantizers.base import Identity, Quantizer
+from ..registry import registry
+from ..request import Bits
+from .tiny_vit import tiny_vit
+from .toy import Noise, divergence, toy_context
+
+_DESCRIPTION = {"quantizer": str, "bits": (int, list), "granularity": str, "groups": int, "dynamic": bool}
+
+
+class MethodConformance:
+    """Checks one method on a tiny transformer, in seconds and without data.
+
+    ``method`` is its registered name, ``options`` what ``--set`` would give it, ``low`` and ``high`` the two
+    bit-widths that are compared.
+    """
+
+    method: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    low: ClassVar[Bits] = Bits(4, 4)
+    high: ClassVar[Bits] = Bits(8, 8)
+    _ready: ClassVar[dict[Bits, Context]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._ready = {}
+
+    def quantized(self, bits: Bits) -> Context:
+        """The context after ``place`` and ``calibrate``; made once for each bit-width."""
+        if bits not in self._ready:
+            self._ready[bits] = self.run(bits)
+        return self._ready[bits]
+
+    def run(self, bits: Bits, seed: int = 0) -> Context:
+        """A fresh context after ``place`` and ``calibrate``, with the model in evaluation mode."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            context = toy_context(bits, seed)
+            spec = registry().methods[self.method]
+            method = registry().component(spec)(resolve(spec.options, self.options, f"method {self.method}"))
+            method.place(context)
+            method.calibrate(context)
+        context.model.eval()
+        return context
+
+    def test_it_quantizes_weights_and_activations(self) -> None:
+        context = self.quantized(self.low)
+        sites = context.model.sites
+        placed = {path for path, quantizer in context.model.quantizers.items() if not isinstance(quantizer, Identity)}
+        assert any(sites[path].is_weight for path in placed), "no weight is quantized"
+        assert any(not sites[path].is_weight for path in placed), "no activation is quantized"
+
+    def test_outputs_are_finite_and_have_changed(self) -> None:
+        context = self.quantized(self.low)
+        outputs = _outputs(context)
+        assert bool(torch.isfinite(outputs).all())
+        assert not torch.equal(outputs, _reference())
+
+    def test_weights_take_at_most_two_to_the_bits_values_a_slot(self) -> None:
+        context = self.quantized(self.low)
+        for path, quantizer in context.model.quantizers.items():
+            if context.model.sites[path].is_weight and not isinstance(quantizer, Identity):
+                with torch.no_grad():
+                    quantized = quantizer(context.model.operation(context.model.sites[path].operation).weight)
+                _check_levels(path, quantizer, quantized)
+
+    def test_static_quantizers_are_idempotent(self) -> None:
+        context = self.quantized(self.low)
+        for path, tensor in _seen(context).items():
+            quantizer = context.model.quantizer(path)
+            if not quantizer.describe()["dynamic"]:
+                with torch.no_grad():
+                    once = quantizer(tensor)
+                    torch.testing.assert_close(quantizer(once), once, rtol=1e-5, atol=1e-6,
+                                               msg=lambda text, path=path: f"{path} is not idempotent: {text}")
+                assert once.shape == tensor.shape, path
+
+    def test_the_same_seed_gives_the_same_model(self) -> None:
+        assert torch.equal(_outputs(self.run(self.low)), _outputs(self.quantized(self.low)))
+
+    def test_more_bits_are_not_much_worse(self) -> None:
+        low, high = (divergence(_reference(), _outputs(self.quantized(bits))).item() for bits in (self.low, self.high))
+        assert high <= 1.1 * low + 1e-6, f"{self.high} diverges by {high:.3g}, {self.low} by {low:.3g}"
+
+    def test_descriptions_are_well_formed(self) -> None:
+        context = self.quantized(self.low)
+        for path, quantizer in context.model.quantizers.items():
+            described = quantizer.describe()
+            assert described.keys() == _DESCRIPTION.keys(), path
+            for key, kind in _DESCRIPTION.items():
+                assert isinstance(described[key], kind), f"{path}: {key} is {described[key]!r}"
+            each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]]
+            assert all(2 <= bits <= 32 for bits in each), f"{path}: bits {each}"
+            assert isinstance(quantizer, Identity) or described["groups"] >= 1, path
+
+
+@torch.no_grad()
+def _outputs(context: Context) -> Tensor:
+    batch = next(Noise(32, first=100).batches(range(32), 32))
+    return context.model(batch.inputs)
+
+
+@torch.no_grad()
+def _reference() -> Tensor:
+    return tiny_vit()(next(Noise(32, first=100).batches(range(32), 32)).inputs)
+
+
+def _seen(context: Context) -> dict[str, Tensor]:
+    """The tensor that reached each quantized site in one forward."""
+    seen: dict[str, Tensor] = {}
+    handles = [quantizer.register_forward_pre_hook(
+        lambda module, inputs, path=path: seen.__setitem__(path, inputs[0].detach().clone()))
+        for path, quantizer in context.model.quantizers.items() if not isinstance(quantizer, Identity)]
+    _outputs(context)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+def _check_levels(path: str, quantizer: Quantizer, quantized: Tensor) -> None:
+    described = quantizer.describe()
+    each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]] * described["groups"]
+    partition = getattr(quantizer, "partition", None)
+    if partition is not None and partition.slots == len(each):
+        slots = torch.zeros(quantized.shape, dtype=torch.int64) + partition.index
+        groups = [quantized[slots == slot] for slot in range(partition.slots)]
+        for slot, (group, bits) in enumerate(zip(groups, each, strict=True)):
+            assert len(group.unique()) <= 2**bits, f"{path}: slot {slot} takes {len(group.unique())} values"
+    else:
+        assert len(quantized.unique()) <= sum(2**bits for bits in each), path
