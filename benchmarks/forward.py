@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import torch
+
 from harness import AttentionTwin, InstrumentedModel, Uniform, ensure_torchvision, instrument
 from harness.engine.allocator import keep_freed_memory
 from harness.registry import registry

@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--model", default="deit_tiny_patch16_224", help="a timm ViT (default: %(default)s)")
     parser.add_argument("--layer-images", type=int, default=64, help="images for the single layer (default: 64)")
     parser.add_argument("--images", type=int, default=128, help="images for the whole calibration (default: 128)")
+    parser.add_argument("--depth", type=int, help="blocks of the whole model (default: all)")
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--plain-candidates", type=int, default=2, help="timed for each operation (default: 2)")
     parser.add_argument("--race", type=float, default=6.0, help="as the option of the search (default: 6)")
@@ -47,8 +49,9 @@ def main() -> None:
     torch.set_grad_enabled(False)
     ensure_torchvision()
     print(f"{'what':44} {'plain s':>10} {'search s':>10} {'ratio':>8}")
-    for row in (*layer_rows(given), calibration_row(given)):
+    for row in chain(layer_rows(given), calibration_rows(given)):
         print("{:44} {:10.2f} {:10.2f} {:7.1f}x".format(*row), flush=True)
+    print("* plain time estimated from", given.plain_candidates, "candidates of every operation")
 
 
 def layer_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, float]]:
@@ -75,11 +78,11 @@ def layer_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, f
         yield f"{searched} search, {dim} -> {4 * dim}, {given.layer_images} images", plain, fast, plain / fast
 
 
-def calibration_row(given: argparse.Namespace) -> tuple[str, float, float, float]:
+def calibration_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, float]]:
     """The whole method; the plain time is measured inside, and taken off again."""
     import timm
 
-    inner = timm.create_model(given.model).eval()
+    inner = timm.create_model(given.model, **({"depth": given.depth} if given.depth else {})).eval()
     adapters = {spec.attention: registry().component(spec) for spec in registry().adapters.values()}
     calibration = Calibration(RandomPictures(), list(range(given.images)), lambda model, x: model(x), 8)
     context = Context(instrument(inner, adapters), calibration, Bits(given.bits, given.bits), registry(),
@@ -91,7 +94,8 @@ def calibration_row(given: argparse.Namespace) -> tuple[str, float, float, float
     method.place(context)
     total = timed(lambda: method.calibrate(context)) - meter.measuring
     plain = total - meter.searching + meter.plain
-    return f"calibration, {given.model}, {given.images} images*", plain, total, plain / total
+    yield f"searches alone, {given.images} images*", meter.plain, meter.searching, meter.plain / meter.searching
+    yield f"calibration, {given.model}, {given.images} images*", plain, total, plain / total
 
 
 class PlainMeter:

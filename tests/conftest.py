@@ -7,6 +7,7 @@ import pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     import torch
+
     from harness.torchvision_compat import ensure_torchvision
 
     torch.set_num_threads(1)

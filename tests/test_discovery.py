@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+
 from harness import PluginError
 from harness.discovery import BLOCK_VARIABLE, discover, plugin_manager
 from harness.registry import Registry

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import Choice, hookimpl, hookspecs
 from harness.discovery import discover, plugin_manager
 from harness.engine.plan import make_plan
@@ -122,7 +123,7 @@ def test_hook_harness_losses(known: Registry) -> None:
 def test_hook_harness_tasks(known: Registry, tmp_path: Path) -> None:
     records = _run(known, tmp_path, bits="4/4,8/8", seeds="0,1")
     assert len(records) == 5  # the reference, and two bit-widths with two seeds
-    assert {record.asked.data for record in records} == {"waves-1"}
+    assert {record.asked.fingerprint for record in records} == {"waves-1"}
 
 
 def test_hook_harness_adapters(known: Registry, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from harness import Choice, OptionError, Options
-from harness.options import parse_assignments, parse_value, resolve
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
+
+from harness import Choice, OptionError, Options
+from harness.options import parse_assignments, parse_value, resolve
 
 
 class Inner(Options):

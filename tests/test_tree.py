@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import harness
 import pytest
+
+import harness
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("harness", "plugins", "tasks", "tests", "benchmarks")

@@ -21,7 +21,8 @@ Scale = Annotated[str | None, typer.Option(
     help="mini (embedded, minutes) or full (your data). [default: full where data is configured]", show_default=False)]
 Model = Annotated[str | None, typer.Option(help="Model (or several). [default: the task's own]", show_default=False)]
 Data = Annotated[str | None, typer.Option(help="Folder of the data set (full scale).")]
-Weights = Annotated[str | None, typer.Option(help="Checkpoint: safetensors or pth file; 'hub' to download; 'random' for none (full scale).")]
+Weights = Annotated[str | None, typer.Option(
+    help="Checkpoint: safetensors or pth file; 'hub' to download; 'random' for none (full scale).")]
 Assignments = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="An option of a method, such as igqvit.g=12 or ptqvit.search.similarity=cosine; "
     "may be repeated. See: harness show METHOD")]

@@ -60,7 +60,7 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
         raise typer.Exit(INTERRUPTED) from None
     print_tables(console, store, known, study.task)
     where = "" if study.results == "results" else f" --results {study.results}"
-    console.print(f"Records: {escape(str(store.folder))}. This table again: harness table --task {study.task[0]}{where}")
+    console.print(f"Records: {escape(str(store.folder))}. Again: harness table --task {study.task[0]}{escape(where)}")
     failures = [item for item in outcomes if item in ("failed", "impossible")]
     if failures:
         raise typer.Exit(USER_ERROR)

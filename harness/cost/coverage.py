@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..model.instrument import InstrumentedModel
+from ..model.site import Site
 from .operations import Operand, Operation
 
 Run = Callable[[InstrumentedModel], Any]
@@ -22,14 +23,14 @@ def coverage(model: InstrumentedModel, run: Run, operations: Sequence[Operation]
     ``quantized_macs_share``: share of all MACs, those outside of sites included, whose operands are all
     quantized. ``macs_outside_sites``: see :func:`macs_outside_sites`.
     """
-    operands = [(operation, operand) for operation in operations for operand in operation.operands]
+    operands = [operand for operation in operations for operand in operation.operands]
     outside = macs_outside_sites(model, run, operations, samples)
     inside = sum(operation.macs for operation in operations)
     quantized = sum(operation.macs for operation in operations
                     if all(operand.quantized for operand in operation.operands))
     return {
-        "quantized": [_entry(operation, operand) for operation, operand in operands if operand.quantized],
-        "full_precision": [operand.site for _, operand in operands if not operand.quantized],
+        "quantized": [_entry(model.sites[operand.site], operand) for operand in operands if operand.quantized],
+        "full_precision": [operand.site for operand in operands if not operand.quantized],
         "not_run": sorted(set(model.operations) - {operation.path for operation in operations}),
         "quantized_macs_share": quantized / (inside + outside) if inside + outside else 0.0,
         "macs_outside_sites": outside,
@@ -49,7 +50,7 @@ def macs_outside_sites(model: InstrumentedModel, run: Run, operations: Sequence[
     return macs - sum(operation.macs for operation in operations)
 
 
-def _entry(operation: Operation, operand: Operand) -> dict[str, Any]:
-    return {"site": operand.site, "role": operation.role, "block": operation.block, "quantizer": operand.quantizer,
+def _entry(site: Site, operand: Operand) -> dict[str, Any]:
+    return {"site": site.path, "role": site.role, "block": site.block, "quantizer": operand.quantizer,
             "bits": list(operand.bits) if isinstance(operand.bits, tuple) else operand.bits,
             "granularity": operand.granularity, "groups": operand.groups, "dynamic": operand.dynamic}

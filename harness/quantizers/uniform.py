@@ -86,9 +86,9 @@ class Uniform(Quantizer):
         if self.partition.slots == 1:
             # Python numbers as limits: clamping against tensors is not vectorised. The scale stays a tensor,
             # because CUDA multiplies by the reciprocal of a number.
-            low, high = (limit.item() for limit in self.limits())
-            # One out-of-place operation, then in-place ones: allocation costs as much as arithmetic.
-            return (tensor / scale).round_().clamp_(low, high).mul_(scale)
+            smallest, largest = (limit.item() for limit in self.limits())
+            # One out-of-place operation, then in-place ones: allocation costs more than arithmetic.
+            return (tensor / scale).round_().clamp_(smallest, largest).mul_(scale)
         low, high = self.limits()
         scale, spread = self.partition.spread(scale), self.partition.spread
         return (tensor / scale).round_().clamp_(spread(low), spread(high)).mul_(scale)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from harness import Calibration, InstrumentedModel, Partition, QuantizationError, Uniform, instrument
 from harness.engine.calibration import to_device
-from torch import Tensor, nn
 
 
 @dataclass

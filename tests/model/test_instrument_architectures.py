@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import timm
 import torch
+from torch import Tensor, nn
+
 from harness import InstrumentedModel, QuantizationError, instrument, trace
 from harness.model.unseen import unseen_products
 from harness.registry import registry
-from torch import Tensor, nn
 
 VIT: dict[str, dict[str, Any]] = {
     "vit_tiny_patch16_224": {"img_size": 64},

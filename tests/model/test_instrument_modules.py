@@ -6,12 +6,13 @@ import copy
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from harness import InstrumentedModel, Partition, QuantizationError, Uniform, UnknownNameError, instrument
 from harness.model.roles import block_prefix, role_of
 from harness.model.unseen import unseen_products
 from harness.testing.tiny_vit import TINY_ADAPTERS, TinyAttention, tiny_vit
-from torch import Tensor, nn
-from torch.nn import functional
 
 
 def _halves(levels: float = 0.5, bits: int = 4) -> Uniform:
@@ -181,10 +182,10 @@ def test_products_outside_of_sites_are_found() -> None:
             self.fine = nn.Linear(3, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return functional.scaled_dot_product_attention(self.fine(x), x, x) @ x.mT + torch.einsum("bij,bkj->bik", x, x)
+            return functional.scaled_dot_product_attention(self.fine(x), x, x) @ x.mT + torch.einsum("abij,abkj->abik", x, x)
 
     model = instrument(nn.Sequential(Outside()), {})
-    found = unseen_products(model, lambda m: m(torch.randn(1, 4, 3)))
+    found = unseen_products(model, lambda m: m(torch.randn(1, 2, 4, 3)))
     assert len(found) == 2
     assert all("in Outside at '0'" in entry for entry in found)
     assert "scaled_dot_product" in found[0]

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 import torch
-from harness import HeadSplit, Layout, Partition, QuantizationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from harness import HeadSplit, Layout, Partition, QuantizationError
 
 HEADS, WIDTH = 2, 3
 LINEAR = Layout(("out", "in"), (3 * HEADS * WIDTH, 4), -2, HeadSplit(-2, HEADS, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from harness import round_ste, scale_gradient
 
 

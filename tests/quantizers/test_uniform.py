@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
-from harness import HeadSplit, Layout, Partition, QuantizationError, Uniform, affine_parameters, integer_limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+from harness import HeadSplit, Layout, Partition, QuantizationError, Uniform, affine_parameters, integer_limits
 
 SCHEMES = ("symmetric", "unsigned", "asymmetric")
 LAYOUT = Layout(("out", "in"), (12, 5), -2, HeadSplit(-2, 2, 3))

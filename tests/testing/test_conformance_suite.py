@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from harness import Bits, Context, Method, MethodSpec, Options, Quantizer, Uniform, instrument
 from harness.registry import registry
 from harness.testing.conformance import MethodConformance
 from harness.testing.tiny_vit import TINY_ADAPTERS, tiny_vit
 from harness.testing.toy import toy_context
-from torch import Tensor
 
 PROMISES = [name for name in vars(MethodConformance) if name.startswith("test_")]
 METHODS = [name for name, spec in registry().methods.items()
