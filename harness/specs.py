@@ -130,6 +130,6 @@ SpecType = TypeVar("SpecType", bound=Spec)
 
 def absolute(spec: SpecType, package: str, plugin: str) -> SpecType:
     """``spec`` with every relative factory resolved against ``package`` and its plugin stamped."""
-    changed = {name: package + value for name in ("factory", "resolve", "published")
+    changed: dict[str, Any] = {name: package + value for name in ("factory", "resolve", "published")
                if (value := getattr(spec, name, "")).startswith((".", ":"))}
     return replace(spec, plugin=plugin, **changed)

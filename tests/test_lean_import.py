@@ -36,10 +36,11 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("code", [
-    "import harness", "from harness.registry import registry; assert registry().methods; assert not registry().problems"],
+    "import harness",
+    "from harness.registry import registry; assert registry().methods; assert not registry().problems"],
     ids=["import", "registry"])
 def test_importing_needs_no_torch(code: str) -> None:
-    done = _python(f"import sys\n{code}\nloaded = [n for n in {HEAVY!r} if n in sys.modules]\nassert not loaded, loaded")
+    done = _python(f"import sys\n{code}\nloaded = set({HEAVY!r}) & set(sys.modules)\nassert not loaded, loaded")
     assert done.returncode == 0, done.stderr
 
 

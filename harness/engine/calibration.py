@@ -102,7 +102,7 @@ class Spool:
     def writer(self, operation: str) -> Callable[..., None]:
         """An observer that appends the tensors among an operation's inputs."""
         def write(*inputs: Any) -> None:
-            chunk = []
+            chunk: list[np.memmap] = []
             for tensor in inputs:
                 if isinstance(tensor, Tensor) and tensor.dim() > 0:
                     number = sum(len(c) for chunks in self._chunks.values() for c in chunks) + len(chunk)

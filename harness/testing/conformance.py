@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..method import Context
 from ..options import resolve
@@ -16,7 +17,7 @@ from ..request import Bits
 from .tiny_vit import tiny_vit
 from .toy import Noise, divergence, toy_context
 
-_DESCRIPTION = {"quantizer": str, "bits": (int, list), "granularity": str, "groups": int, "dynamic": bool}
+_DESCRIPTION: dict[str, type | tuple[type, ...]] = {"quantizer": str, "bits": (int, list), "granularity": str, "groups": int, "dynamic": bool}
 
 
 class MethodConformance:
@@ -119,9 +120,12 @@ def _reference() -> Tensor:
 def _seen(context: Context) -> dict[str, Tensor]:
     """The tensor that reached each quantized site in one forward."""
     seen: dict[str, Tensor] = {}
-    handles = [quantizer.register_forward_pre_hook(
-        lambda module, inputs, path=path: seen.__setitem__(path, inputs[0].detach().clone()))
-        for path, quantizer in context.model.quantizers.items() if not isinstance(quantizer, Identity)]
+
+    def keep(path: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen[path] = inputs[0].detach().clone()
+
+    handles = [quantizer.register_forward_pre_hook(partial(keep, path))
+               for path, quantizer in context.model.quantizers.items() if not isinstance(quantizer, Identity)]
     _outputs(context)
     for handle in handles:
         handle.remove()

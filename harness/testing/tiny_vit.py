@@ -34,6 +34,9 @@ class TinyAttention(nn.Module):
 class TinyAttentionTwin(AttentionTwin):
     """The quantizable twin of :class:`TinyAttention`."""
 
+    qkv: nn.Module
+    proj: nn.Module
+
     def __init__(self, original: nn.Module) -> None:
         super().__init__(original, HEADS, WIDTH // HEADS)
 
@@ -68,13 +71,13 @@ class TinyViT(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, WIDTH, PATCH, PATCH)})
+        self.stem = nn.Conv2d(3, WIDTH, PATCH, PATCH)
         self.position = nn.Parameter(torch.randn(1, (SIZE // PATCH) ** 2, WIDTH) * 0.1)
         self.blocks = nn.Sequential(TinyBlock(), TinyBlock())
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = self.patch_embed["proj"](x).flatten(2).transpose(1, 2) + self.position
+        tokens = self.stem(x).flatten(2).transpose(1, 2) + self.position
         return self.head(self.norm(self.blocks(tokens)).mean(1))
 
 
@@ -88,7 +91,9 @@ def tiny_vit(seed: int = 0) -> TinyViT:
         torch.manual_seed(seed)
         model = TinyViT()
         with torch.no_grad():
-            for block in model.blocks:
-                block.norm1.weight[:2] *= 6
-                block.norm2.weight[1:3] *= 4
+            for name, weight in model.named_parameters():
+                if name.endswith("norm1.weight"):
+                    weight[:2] *= 6
+                if name.endswith("norm2.weight"):
+                    weight[1:3] *= 4
     return model.eval()

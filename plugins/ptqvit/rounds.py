@@ -85,7 +85,7 @@ class _Rounds:
                 self.steps.append(objective)
         if self.options.bias_correction and self.problem.has_bias:
             # e is counted without what was added before, so this is the whole correction (eq. 15).
-            self.shift = -0.5 * sums.e[chosen] / sums.rows
+            self.shift = -sums.e[chosen] / sums.rows
             objective += self._losses(sums)[chosen].item() - similar
         return State(dict(self.factors), self.shift, objective, tuple(self.steps))
 

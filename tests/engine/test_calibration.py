@@ -98,7 +98,7 @@ def test_weights_can_be_observed_too(model: InstrumentedModel) -> None:
 def test_what_is_not_finite_is_an_error_that_names_the_place(model: InstrumentedModel, bad: float) -> None:
     with torch.no_grad():
         model.operation("first").weight[0, 0] = bad
-    with pytest.raises(QuantizationError, match="NaN or infinity in calibration data at 'second.input'"):
+    with pytest.raises(QuantizationError, match=r"calibration data at 'second\.input'"):
         _calibration().observe(model, sites={"second.input": lambda tensor: None})
 
 

@@ -96,7 +96,7 @@ def test_training_trains_the_original_parameters() -> None:
     model = instrument(original, {})
     model.place("0.weight", _halves())
     model(torch.randn(4, 3)).sum().backward()
-    assert list(model.model.parameters())[0] is before
+    assert next(iter(model.model.parameters())) is before
     assert before.grad is not None
     with torch.no_grad():
         before += 1
@@ -182,7 +182,8 @@ def test_products_outside_of_sites_are_found() -> None:
             self.fine = nn.Linear(3, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return functional.scaled_dot_product_attention(self.fine(x), x, x) @ x.mT + torch.einsum("abij,abkj->abik", x, x)
+            attended = functional.scaled_dot_product_attention(self.fine(x), x, x)
+            return attended @ x.mT + torch.einsum("abij,abkj->abik", x, x)
 
     model = instrument(nn.Sequential(Outside()), {})
     found = unseen_products(model, lambda m: m(torch.randn(1, 2, 4, 3)))

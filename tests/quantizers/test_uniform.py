@@ -91,10 +91,14 @@ def test_constant_slots(scheme: str, constant: float, bits: int) -> None:
     torch.testing.assert_close(kept, expected, rtol=3e-7, atol=0)
 
 
+def _affine(lower: float, upper: float, bits: int) -> tuple[Tensor, Tensor]:
+    return affine_parameters(torch.tensor([lower]), torch.tensor([upper]), torch.tensor([bits]), "asymmetric")
+
+
 @pytest.mark.parametrize("bits", [2, 3, 8])
 def test_zero_is_exact_and_the_zero_point_is_an_integer_within_the_limits(bits: int) -> None:
     for lower, upper in [(-1.0, 2.3), (0.4, 2.0), (-3.0, -0.1), (-1e-9, 1.0), (-1.0, 1e-9), (0.0, 0.0)]:
-        scale, zero = affine_parameters(torch.tensor([lower]), torch.tensor([upper]), torch.tensor([bits]), "asymmetric")
+        scale, zero = _affine(lower, upper, bits)
         assert 0 <= zero.item() <= 2**bits - 1
         assert zero.item() == int(zero.item())
         quantizer = Uniform(Partition.tensor(), bits)
@@ -102,9 +106,8 @@ def test_zero_is_exact_and_the_zero_point_is_an_integer_within_the_limits(bits: 
         assert quantizer(torch.zeros(3)).tolist() == [0.0] * 3
         assert quantizer.limits()[0].item() == -zero.item()
         assert scale.item() > 0
-    assert affine_parameters(torch.tensor([0.4]), torch.tensor([2.0]), torch.tensor([bits]), "asymmetric")[1] == 0
-    assert (affine_parameters(torch.tensor([-3.0]), torch.tensor([-0.1]), torch.tensor([bits]), "asymmetric")[1]
-            == 2**bits - 1)
+    assert _affine(0.4, 2.0, bits)[1] == 0
+    assert _affine(-3.0, -0.1, bits)[1] == 2**bits - 1
 
 
 def test_integer_limits() -> None:
