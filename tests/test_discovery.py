@@ -82,6 +82,15 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("fault", ["misspelt", "unmarked", "argument"])
+def test_no_hook_of_a_refused_plugin_is_called(install: Install, fault: str) -> None:
+    heard = "\nHEARD = []\n@hookimpl\ndef harness_run_started():\n    HEARD.append(1)\n"
+    install(fault, FAULTS[fault][0] + heard)
+    known = _load()
+    known.manager.hook.harness_run_started(run=None)
+    assert sys.modules[f"planted_{fault}"].HEARD == []
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_plugin_is_reported_in_one_line_and_the_others_go_on(install: Install, fault: str) -> None:
     source, message = FAULTS[fault]

@@ -31,7 +31,8 @@ def doctor(results: Results = "results") -> None:  # type: ignore[assignment]
     known = registry()
     console.print("\n[bold]Plugins[/bold]")
     for plugin in known.plugins:
-        state = f"[red]{escape(plugin.problem)}[/red]" if plugin.problem else "[green]ok[/green]"
+        colour = "yellow" if plugin.blocked else "red"
+        state = f"[{colour}]{escape(plugin.problem)}[/{colour}]" if plugin.problem else "[green]ok[/green]"
         console.print(f"  {plugin.name:16}{state}  ({escape(plugin.distribution)} {plugin.version})")
     console.print("\n[bold]Data[/bold]")
     for name in known.tasks:

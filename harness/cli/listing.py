@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..registry import Registry, registry
+from ..specs import Spec
 
 
 class Kind(StrEnum):
@@ -62,5 +63,6 @@ def _rows(known: Registry, kind: Kind) -> list[dict[str, str]]:
     if kind is Kind.tasks:
         return [{"name": t.name, "summary": t.summary, "metric": t.metric,
                  "mini models": ", ".join(t.models.get("mini", ()))} for t in known.tasks.values()]
-    catalogue = {Kind.quantizers: known.quantizers, Kind.searches: known.searches, Kind.losses: known.losses}[kind]
-    return [{"name": spec.name, "summary": spec.summary} for spec in catalogue.values()]
+    others: dict[Kind, list[Spec]] = {Kind.quantizers: [*known.quantizers.values()],
+                                      Kind.searches: [*known.searches.values()], Kind.losses: [*known.losses.values()]}
+    return [{"name": spec.name, "summary": spec.summary} for spec in others[kind]]

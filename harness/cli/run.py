@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,15 +67,17 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
         raise typer.Exit(USER_ERROR)
 
 
-def _execute(study: Study, planned: list[Planned], store: Store, console: Console) -> list[str]:
+def _execute(study: Study, planned: list[Planned], store: Store, console: Console) -> Sequence[str]:
     states = ("missing", "failed", "recorded") if study.force else ("missing", "failed")
     to_do = [item for item in planned if item.state in states]
     if to_do:
         # Only now: a study with nothing left to measure needs no torch.
         import torch
 
+        from ..engine.allocator import keep_freed_memory
         from ..engine.runner import Runner
 
+        keep_freed_memory()
         if study.threads:
             torch.set_num_threads(study.threads)
         _check_device(study.device)

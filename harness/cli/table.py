@@ -86,7 +86,8 @@ def print_tables(console: Console, store: Store, known: Registry, tasks: Sequenc
 def published_rows(known: Registry) -> list[PublishedRow]:
     """The rows that papers print, from every method and task that brings some; a damaged file is warned of."""
     rows: list[PublishedRow] = []
-    for spec in (*known.methods.values(), *known.tasks.values()):
+    specs: list[MethodSpec | TaskSpec] = [*known.methods.values(), *known.tasks.values()]
+    for spec in specs:
         try:
             rows += read_published(known.published(spec), _source(spec))
         except (HarnessError, OSError) as error:

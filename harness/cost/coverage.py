@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..model.instrument import InstrumentedModel
 from ..model.site import Site
+from ..model.unseen import unseen_products
 from .operations import Operand, Operation
 
 Run = Callable[[InstrumentedModel], Any]
@@ -21,7 +22,7 @@ def coverage(model: InstrumentedModel, run: Run, operations: Sequence[Operation]
     ``quantized``: each site with a quantizer, and what it does there. ``full_precision``: the sites
     left as they are. ``not_run``: operations that the forward never called, whose sites are in neither.
     ``quantized_macs_share``: share of all MACs, those outside of sites included, whose operands are all
-    quantized. ``macs_outside_sites``: see :func:`macs_outside_sites`.
+    quantized. ``macs_outside_sites``: see :func:`macs_outside_sites`; ``outside_sites`` says where they are.
     """
     operands = [operand for operation in operations for operand in operation.operands]
     outside = macs_outside_sites(model, run, operations, samples)
@@ -34,6 +35,7 @@ def coverage(model: InstrumentedModel, run: Run, operations: Sequence[Operation]
         "not_run": sorted(set(model.operations) - {operation.path for operation in operations}),
         "quantized_macs_share": quantized / (inside + outside) if inside + outside else 0.0,
         "macs_outside_sites": outside,
+        "outside_sites": unseen_products(model, run) if outside else [],
     }
 
 

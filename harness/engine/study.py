@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
+from pydantic.config import JsonDict
 
 from ..errors import OptionError
 from ..options import Options, resolve
 from ..request import Bits
 
-IDENTITY = {"part": "identity"}
-KNOB = {"part": "knob"}
+IDENTITY: JsonDict = {"part": "identity"}
+KNOB: JsonDict = {"part": "knob"}
 
 
 class Study(Options):

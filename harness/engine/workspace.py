@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, PluginError
 from ..method import Progress, Scores, Task
 from ..model.instrument import Adapter, InstrumentedModel, instrument
 from ..registry import Registry
 from ..request import Resolved
+from ..specs import AdapterSpec
 from .calibration import Calibration, to_device
 from .determinism import draw
 
@@ -24,12 +25,7 @@ class Workspace:
         self.task: Task = registry.component(registry.tasks[resolved.task])(resolved)
         self.model = self.task.model().eval().to(self.device)
         self.evaluation = self.task.evaluation()
-        self._adapters = {spec.attention: registry.component(spec) for spec in registry.adapters.values()}
-
-    @property
-    def adapters(self) -> dict[str, Adapter]:
-        """Attention class -> function that makes its twin."""
-        return self._adapters
+        self.adapters = adapters(registry)
 
     def instrumented(self) -> InstrumentedModel:
         """A fresh instrumented copy of the model."""
@@ -65,3 +61,13 @@ class Workspace:
         inputs = to_device(batch.inputs, self.device)
         return lambda model: self.task.forward(model, inputs)
 
+
+def adapters(registry: Registry) -> dict[str, Adapter]:
+    """Attention class -> function that makes its twin; raises :class:`PluginError` where two claim a class."""
+    found: dict[str, AdapterSpec] = {}
+    for spec in registry.adapters.values():
+        other = found.setdefault(spec.attention, spec)
+        if other is not spec:
+            raise PluginError(f"{spec.attention} has two adapters: {other.name!r} of {other.plugin} and "
+                              f"{spec.name!r} of {spec.plugin}", "Block one of the plugins with HARNESS_BLOCK_PLUGINS")
+    return {attention: registry.component(spec) for attention, spec in found.items()}

@@ -19,6 +19,8 @@ class BitSplitOptions(Options):
                                                "the error of the activations")
     plane_epochs: int = Field(50, ge=1, description="most passes over the planes in ofwa")
     response_epochs: int = Field(100, ge=1, description="most passes over the planes in ofwa_rr")
+    damping: float = Field(1.0, ge=0, description="weight error that ofwa_rr minimises beside the output error, in "
+                                                  "units of the mean squared input; 0: none, as published")
     settled: float = Field(0.001, ge=0, lt=1, description="ofwa_rr ends when no more than this fraction of the bits "
                                                           "changed in a pass; 0: when none did")
     rows: int = Field(12000, ge=1, description="rows of each layer's input (tokens, output positions) in "

@@ -16,6 +16,18 @@ from .slots import Rows
 _BLOCK = 64
 
 
+def response_statistics(inputs: Tensor, reference: Tensor, weight: Tensor, damping: float) -> tuple[Tensor, Tensor]:
+    """``A = X^T X`` and ``c^T = Y^T X`` of inputs X and the full-precision outputs ``Y = reference weight^T``.
+
+    ``inputs``, ``reference``: ``(groups, rows, inner)``; ``weight``: ``(groups, out, inner)``. ``damping`` adds the
+    weight's own error, ``damping * mean(diag A) * |w - alpha q|^2``, to the objective: few samples say little
+    about most directions of the input, and the integers would be fitted to what they happen to say.
+    """
+    gram, cross = inputs.mT @ inputs, (reference @ weight.mT).mT @ inputs
+    amount = damping * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    return gram + amount * torch.eye(gram.shape[-1]).to(gram), cross + amount * weight
+
+
 def ofwa_rr(gram: Tensor, cross: Tensor, planes: Tensor, alpha: Tensor, rows: Rows, epochs: int = 100,
             settled: float = 0.0) -> tuple[Tensor, Tensor]:
     """Planes and alpha of least output error, by coordinate descent; never worse than the start.

@@ -25,7 +25,7 @@ from .activation import set_scale
 from .options import BitSplitOptions
 from .planes import fwa, ofwa, split, stitch
 from .quantizer import Stitched
-from .response import ofwa_rr
+from .response import ofwa_rr, response_statistics
 from .slots import Rows
 
 
@@ -85,8 +85,8 @@ class BitSplitSearch(Search[BitSplitOptions]):
             if self.options.compensate and "input" in sites and sites["input"].path in quantizers:
                 inputs = quantize_rows(quantizers[sites["input"].path], inputs, given[path].slots)
             matrices = weight_rows(full.operation, full.operation.get_parameter("weight").detach())
-            inputs, outputs = inputs.double(), full.rows.double() @ matrices.double().mT
-            statistics = inputs.mT @ inputs, outputs.mT @ inputs
+            statistics = response_statistics(inputs.double(), full.rows.double(), matrices.double(),
+                                             self.options.damping)
         place = sites["weight"].path
         model.place(place, self._stitched(weight, finite_weight(model, place), place, statistics))
 

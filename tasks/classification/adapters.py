@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,7 +13,14 @@ from harness import AttentionTwin, HeadSplit, QuantizationError
 class ViTAttention(AttentionTwin):
     """Twin of ``timm.layers.attention.Attention`` (ViT, DeiT, and all built on them)."""
 
-    def __init__(self, original: nn.Module) -> None:
+    qkv: nn.Module
+    q_norm: nn.Module
+    k_norm: nn.Module
+    norm: nn.Module
+    proj: nn.Module
+    proj_drop: nn.Module
+
+    def __init__(self, original: Any) -> None:
         super().__init__(original, original.num_heads, original.head_dim, original.attn_drop)
         self.scale = float(original.scale)
 
@@ -31,15 +39,22 @@ class ViTAttention(AttentionTwin):
         query, key, value = qkv.unbind(0)
         attended = self.core(self.q_norm(query), self.k_norm(key), value, self.scale, attn_mask)
         merged = self.norm(attended.transpose(1, 2).reshape(batch, tokens, -1))
-        if getattr(self, "gate", None) is not None:
-            merged = merged * self.gate(x).sigmoid()
+        gate: nn.Module | None = getattr(self, "gate", None)  # timm registers none where attention is not gated
+        if gate is not None:
+            merged = merged * gate(x).sigmoid()
         return self.proj_drop(self.proj(merged))
 
 
 class SwinWindowAttention(AttentionTwin):
     """Twin of ``timm.models.swin_transformer.WindowAttention``; a window is a batch entry."""
 
-    def __init__(self, original: nn.Module) -> None:
+    qkv: nn.Module
+    proj: nn.Module
+    proj_drop: nn.Module
+    relative_position_bias_table: Tensor
+    relative_position_index: Tensor
+
+    def __init__(self, original: Any) -> None:
         dim = original.qkv.out_features // (3 * original.num_heads)
         super().__init__(original, original.num_heads, dim, original.attn_drop)
         self.scale = float(original.scale)

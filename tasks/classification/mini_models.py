@@ -93,7 +93,7 @@ def build(name: str, *, trained: bool = True) -> nn.Module:
         The model in evaluation mode, float32. It maps normalised pictures (count, 3, 32, 32) to logits
         (count, classes).
     """
-    from harness.torchvision_compat import ensure_torchvision
+    from harness import ensure_torchvision
 
     ensure_torchvision()
     from timm.models.swin_transformer import SwinTransformer

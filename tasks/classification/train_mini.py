@@ -1,7 +1,6 @@
 """Trains one small model on the cluttered digits and writes its weights.
 
-Run it with ``python -m harness_tasks.classification.train_mini --model vit_mini``, or by its path once the
-package is installed. It needs no download and no GPU. The same arguments on the same machine and library
+Run it with ``python -m harness_tasks.classification.train_mini --model vit_mini``. It needs no download and no GPU. The same arguments on the same machine and library
 versions give the same weights; other machines round differently and give slightly different ones.
 
 Trained for minutes, a transformer keeps almost equal channels and is far easier to quantize than a
@@ -19,15 +18,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from harness_tasks.classification.digits import SPLIT_SIZES, generate
-from harness_tasks.classification.mini_models import MINI_MODELS, MiniModel, build, weights_path
-from harness_tasks.classification.weights_record import describe_training, write_readme
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
+
+from .digits import SPLIT_SIZES, generate
+from .mini_models import MINI_MODELS, MiniModel, build, weights_path
+from .weights_record import describe_training, write_readme
 
 PICTURES_PER_EPOCH = 20_000
 """Every epoch draws the next 20,000 pictures of the train split, so no picture is seen twice."""
@@ -53,10 +54,11 @@ def initialise(model: nn.Module) -> None:
         if isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5)
         table = getattr(module, "relative_position_bias_table", None)
-        if table is not None:
+        if isinstance(table, nn.Parameter):
             nn.init.normal_(table, std=2.0)
-    if isinstance(getattr(model, "pos_embed", None), nn.Parameter):
-        nn.init.normal_(model.pos_embed, std=1.0)
+    positions = getattr(model, "pos_embed", None)
+    if isinstance(positions, nn.Parameter):
+        nn.init.normal_(positions, std=1.0)
 
 
 def spread_channels(model: nn.Module, sigma: float, large: int, factor: float, seed: int) -> None:
@@ -74,7 +76,8 @@ def spread_channels(model: nn.Module, sigma: float, large: int, factor: float, s
         seed: seed of the factors.
     """
     generator = torch.Generator().manual_seed(seed)
-    blocks = [module for module in model.modules() if hasattr(module, "norm1") and hasattr(module, "mlp")]
+    # Any: torch declares the children of a module as "tensor or module", wider than what timm builds.
+    blocks: list[Any] = [part for part in model.modules() if hasattr(part, "norm1") and hasattr(part, "mlp")]
     for block in blocks:
         for norm, linear in ((block.norm1, block.attn.qkv), (block.norm2, block.mlp.fc1)):
             channels = norm.weight.shape[0]
@@ -160,7 +163,7 @@ def save(model: nn.Module, path: Path, record: dict[str, str]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.part")
     tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(tensors, temporary, metadata=record)
-    temporary.chmod(0o644)  # safetensors makes it readable for its owner only; an installed package is shared.
+    temporary.chmod(0o644)  # safetensors lets only its owner read it; an installed package is shared.
     os.replace(temporary, path)
 
 

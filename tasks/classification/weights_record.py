@@ -27,8 +27,8 @@ The architectures are timm's own. Two things in the recipe are unusual and on pu
 2. Linear layers, ViT's position embedding and Swin's position biases start with larger values than timm's
    (`initialise` in `train_mini.py`), because models this narrow otherwise learn nothing for many epochs.
 
-Training times are wall-clock times on a machine shared with other work; alone, one thread takes a third to a
-half of them. The same command gives the same weights on the same machine and versions; elsewhere floating-point rounding
+Training times are wall-clock times on a machine that was busy with other work, so they are upper bounds.
+The same command gives the same weights on the same machine and versions; elsewhere floating-point rounding
 differs, and so do the weights, slightly.
 """
 

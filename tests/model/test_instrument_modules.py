@@ -12,7 +12,7 @@ from torch.nn import functional
 from harness import InstrumentedModel, Partition, QuantizationError, Uniform, UnknownNameError, instrument
 from harness.model.roles import block_prefix, role_of
 from harness.model.unseen import unseen_products
-from harness.testing.tiny_vit import TINY_ADAPTERS, TinyAttention, tiny_vit
+from harness.testing.tiny_vit import TINY_ADAPTERS, TinyAttention, TinyAttentionTwin, tiny_vit
 
 
 def _halves(levels: float = 0.5, bits: int = 4) -> Uniform:
@@ -111,6 +111,22 @@ def test_new_parameters_and_buffers_reach_the_restored_model() -> None:
     restored = model.restore()
     assert all(parameter.dtype == torch.float64 for parameter in restored.parameters())
     assert all(bool((value == 0.25).all()) for value in restored.state_dict().values())
+
+
+def test_an_attention_modules_own_tensors_reach_the_restored_model() -> None:
+    class Biased(TinyAttention):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.zeros(2))
+            self.register_buffer("index", torch.zeros(2))
+
+    original = nn.Sequential(Biased())
+    model = instrument(original, {f"{Biased.__module__}.{Biased.__qualname__}": TinyAttentionTwin})
+    model.model.load_state_dict({name: torch.ones_like(value) for name, value in original.state_dict().items()},
+                                assign=True)
+    restored = model.restore()
+    assert type(restored[0]) is Biased
+    assert restored[0].table.tolist() == restored[0].index.tolist() == [1, 1]
 
 
 def test_modes_are_kept() -> None:

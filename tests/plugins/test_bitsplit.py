@@ -13,7 +13,7 @@ from harness import Histogram, Partition, QuantizationError, Uniform
 from harness_plugins.bitsplit.activation import set_scale
 from harness_plugins.bitsplit.planes import fwa, ofwa, split, stitch
 from harness_plugins.bitsplit.quantizer import Stitched
-from harness_plugins.bitsplit.response import ofwa_rr
+from harness_plugins.bitsplit.response import ofwa_rr, response_statistics
 from harness_plugins.bitsplit.slots import Rows
 
 
@@ -136,6 +136,19 @@ def test_ofwa_rr_is_monotone_and_beats_rounding_on_the_outputs(bits: int) -> Non
     assert float((stitch(found[0]) * unit).abs().max()) <= 2 ** (bits - 1) - 1
 
 
+def test_damping_adds_the_error_of_the_weight() -> None:
+    weight, inputs, reference = weights(3, 5)[None], weights(20, 5, 1)[None], weights(20, 5, 2)[None]
+    gram, cross = response_statistics(inputs, reference, weight, .5)
+    amount = .5 * float((inputs[0].T @ inputs[0]).diagonal().mean())
+    for seed in (3, 4):
+        guess = weights(3, 5, seed)
+        full = (reference[0] @ weight[0].T - inputs[0] @ guess.T).square().sum()
+        expected = full + amount * (weight[0] - guess).square().sum()
+        constant = (reference[0] @ weight[0].T).square().sum() + amount * weight.square().sum()
+        found = constant - 2 * (cross[0] * guess).sum() + ((guess @ gram[0]) * guess).sum()
+        assert float(found) == pytest.approx(float(expected))
+
+
 def test_columns_without_input_keep_their_bits() -> None:
     weight, rows = weights(2, 5), rows_of(2, 4)
     inputs = weights(50, 5, 1)
@@ -191,7 +204,8 @@ def test_response_reconstruction_helps_the_model(name: str) -> None:
     errors = {}
     for weights_by in ("fwa", "ofwa_rr"):
         context = case(name, weights=3, activations=8)
-        model = run_method("bitsplit", context, stem_weight_bits=None, head_bits=None, search={"weights": weights_by})
+        model = run_method("bitsplit", context, stem_weight_bits=None, head_bits=None,
+                           search={"weights": weights_by, "damping": 0.})
         inputs = next(context.calibration.batches(10))
         with torch.no_grad(), model.full_precision():
             full = model(inputs)

@@ -206,6 +206,11 @@ def test_rounding_is_half_to_even_of_the_true_quotient() -> None:
     exact = (edges / scales).round() * scales
     assert torch.equal(by_channel(edges), exact)
     assert not torch.equal((edges * (1 / scales)).round() * scales, exact)
+    for scale in scales[:64]:  # one slot has a path of its own
+        single = Uniform(Partition.tensor(), 8, "symmetric")
+        single.scale.data.fill_(scale)
+        edges = (torch.arange(-100, 100) + 0.5) * scale
+        assert torch.equal(single(edges), (edges / scale).round() * scale)
 
 
 def test_the_input_is_left_alone() -> None:

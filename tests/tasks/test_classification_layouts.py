@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness_tasks.classification.image_sets import IMAGE_SETS
-from harness_tasks.classification.layouts import find_split
 from picture_sets import csv_set, picture, write
 
 from harness import DataError
+from harness_tasks.classification.image_sets import IMAGE_SETS
+from harness_tasks.classification.layouts import find_split
 
 CIFAR10, CIFAR100, IMAGENET = IMAGE_SETS["cifar10"], IMAGE_SETS["cifar100"], IMAGE_SETS["imagenet"]
 

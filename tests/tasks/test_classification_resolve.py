@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from picture_sets import csv_set
+
+from harness import DataError, TaskRequest, UnknownNameError
 from harness_tasks.classification import digits
 from harness_tasks.classification.caches import digest, file_hash
 from harness_tasks.classification.image_sets import IMAGE_SETS
 from harness_tasks.classification.known_models import KNOWN_MODELS
 from harness_tasks.classification.resolve import resolve
-from picture_sets import csv_set
-
-from harness import DataError, TaskRequest, UnknownNameError
 
 
 @pytest.fixture

@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from picture_sets import csv_set, picture, write
+from PIL import Image
+
+from harness import DataError
 from harness_tasks.classification import digits, pixel_cache
 from harness_tasks.classification.image_sets import IMAGE_SETS
 from harness_tasks.classification.images import load_pixels
@@ -19,10 +23,6 @@ from harness_tasks.classification.mini_models import MINI_MODELS
 from harness_tasks.classification.pixel_cache import PixelCache
 from harness_tasks.classification.preprocessing import Preprocessing
 from harness_tasks.classification.samples import DigitSamples, ImageSamples, normalise
-from picture_sets import csv_set, picture, write
-from PIL import Image
-
-from harness import DataError
 
 SMALL = Preprocessing(size=24, resize=28)
 

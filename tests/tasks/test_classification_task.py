@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness_tasks.classification.resolve import MINI_POOL, resolve
-from harness_tasks.classification.samples import ImageBatch
-from harness_tasks.classification.scorer import AccuracyScorer
-from harness_tasks.classification.task import ClassificationTask
 from picture_sets import csv_set, picture, write
 from safetensors.torch import save_file
 
 from harness import DataError, QuantizationError, Samples, TaskRequest, UnknownNameError
 from harness.registry import registry
+from harness_tasks.classification.resolve import MINI_POOL, resolve
+from harness_tasks.classification.samples import ImageBatch
+from harness_tasks.classification.scorer import AccuracyScorer
+from harness_tasks.classification.task import ClassificationTask
 
 _FOLDER = Path(os.environ.get("HARNESS_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 real_data = pytest.mark.skipif(
