@@ -72,7 +72,7 @@ def _swin(classes: int) -> MiniModel:
 
 
 MINI_MODELS: Mapping[str, MiniModel] = MappingProxyType(
-    {"vit_mini": _vit(10), "swin_mini": _swin(10), "vit_mini_100": _vit(100), "swin_mini_100": _swin(100)}
+    {"vit_mini": _vit(10), "swin_mini": _swin(10), "vit_mini_100": _vit(100)}
 )
 """The small models by name."""
 

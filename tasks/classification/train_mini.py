@@ -1,7 +1,8 @@
 """Trains one small model on the cluttered digits and writes its weights.
 
-Run it with ``python -m harness_tasks.classification.train_mini --model vit_mini``. It needs no download and no GPU. The same arguments on the same machine and library
-versions give the same weights; other machines round differently and give slightly different ones.
+Run it with ``python -m harness_tasks.classification.train_mini --model vit_mini``. It needs no download and
+no GPU. The same arguments on the same machine and library versions give the same weights; other machines
+round differently and give slightly different ones.
 
 Trained for minutes, a transformer keeps almost equal channels and is far easier to quantize than a
 published one, whose LayerNorm outputs differ between channels by orders of magnitude. The recipe therefore
