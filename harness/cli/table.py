@@ -18,7 +18,7 @@ from ..registry import Registry, registry
 from ..results import atomic
 from ..results.published import PublishedRow, read_published
 from ..results.record import Record
-from ..results.render import FORMATS, grid, published_grid
+from ..results.render import FORMATS, long_grid, published_grid
 from ..results.store import Store
 from ..results.tables import Section, build
 from ..specs import MethodSpec, TaskSpec
@@ -112,23 +112,19 @@ def _records(store: Store) -> list[Record]:
 
 def _print_section(console: Console, section: Section) -> None:
     console.print(f"\n[bold]{escape(section.heading)}[/bold]")
-    for notice in section.notices:
-        console.print(f"[yellow]{escape(notice)}[/yellow]")
-    console.print(_rich(*grid(section)))
+    console.print(_rich(*long_grid(section)))
     console.print(escape(section.explanation), style="dim")
     for remark in section.remarks:
         console.print(f"- {escape(remark)}")
     if section.published:
-        console.print("[bold]Published, not measured here[/bold]")
+        console.print("\n[bold]Published, not measured here[/bold]")
         console.print(_rich(*published_grid(section.published)))
 
 
 def _rich(head: list[str], body: list[list[str]]) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(head):
-        drawn.add_column(escape(name), overflow="fold", no_wrap=number == 0)
+        drawn.add_column(escape(name), overflow="fold", no_wrap=number < 2)
     for row in body:
         drawn.add_row(*map(escape, row))
     return drawn
-
-

@@ -27,6 +27,16 @@ def grid(section: Section) -> Grid:
     return head, body
 
 
+def long_grid(section: Section) -> Grid:
+    """The same as :func:`grid` with one line a method and bit-width, narrow enough for a terminal."""
+    head = ["W/A", "method", f"{section.metric} (drop)", "difference", "BOPs (G)", "size (MB)"]
+    body = [] if section.reference is None else [["32/32", "full precision", *_reference(section.reference)]]
+    for bits in section.bits:
+        rows = sorted((row for row in section.rows if bits in row.cells), key=lambda row: row.cells[bits].rank or 0)
+        body += [[bits, row.label, *_method(row, bits)] for row in rows]
+    return head, body
+
+
 def published_grid(rows: Iterable[PublishedRow]) -> Grid:
     """Column heads and rows of text of published figures."""
     return (["method", "bits", "data", "metric", "published", "where", "note"],
