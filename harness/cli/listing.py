@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..registry import Registry, registry
+from ..results.store import Store
 from ..specs import Spec
+from .options import Results
 
 
 class Kind(StrEnum):
@@ -26,10 +29,11 @@ class Kind(StrEnum):
 
 
 def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")],
-            as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+            as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+            results: Results = Path("results")) -> None:
     """List methods, tasks, quantizers, searches, losses or plugins."""
     known = registry()
-    rows = _rows(known, kind)
+    rows = _rows(known, kind, Store(results))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -52,17 +56,19 @@ def warn_of_problems(known: Registry) -> None:
         typer.secho(f"warning: {problem}", fg="yellow", err=True)
 
 
-def _rows(known: Registry, kind: Kind) -> list[dict[str, str]]:
+def _rows(known: Registry, kind: Kind, store: Store) -> list[dict[str, str]]:
     if kind is Kind.plugins:
         return [{"name": p.name, "distribution": f"{p.distribution} {p.version}", "module": p.module,
                  "status": p.problem or "ok"} for p in known.plugins]
     if kind is Kind.methods:
         return [{"name": m.name, "summary": m.summary,
                  "bits (W, A)": f"{m.weight_bits}, {m.activation_bits}" if m.paper else "",
-                 "paper": f"{m.paper.venue} {m.paper.year}" if m.paper else ""} for m in known.methods.values()]
+                 "paper": f"{m.paper.venue} {m.paper.year}" if m.paper else "",
+                 "recorded": str(store.count(method=m.name))} for m in known.methods.values()]
     if kind is Kind.tasks:
         return [{"name": t.name, "summary": t.summary, "metric": t.metric,
-                 "mini models": ", ".join(t.models.get("mini", ()))} for t in known.tasks.values()]
+                 "mini models": ", ".join(t.models.get("mini", ())),
+                 "recorded": str(store.count(task=t.name))} for t in known.tasks.values()]
     others: dict[Kind, list[Spec]] = {Kind.quantizers: [*known.quantizers.values()],
                                       Kind.searches: [*known.searches.values()], Kind.losses: [*known.losses.values()]}
     return [{"name": spec.name, "summary": spec.summary} for spec in others[kind]]

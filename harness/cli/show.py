@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,11 +15,13 @@ from rich.table import Table
 from ..errors import UnknownNameError
 from ..options import Choice, Options
 from ..registry import Registry, registry
+from ..results.store import Store
 from ..specs import MethodSpec, Spec, TaskSpec
+from .options import Results
 
 
-def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, search, loss or cost convention.")]
-         ) -> None:
+def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, search, loss or cost convention.")],
+         results: Results = Path("results")) -> None:
     """Show the paper, what is quantized, the options and the ablation switches."""
     known = registry()
     console = Console()
@@ -27,8 +30,10 @@ def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, se
         console.print(f"[bold]{spec.name}[/bold]  ({kind}; {escape(spec.plugin)})\n{escape(spec.summary)}")
         if isinstance(spec, MethodSpec):
             _show_method(console, spec)
+            console.print(f"[bold]Recorded runs[/bold]  {Store(results).count(method=spec.name)} in {results}")
         if isinstance(spec, TaskSpec):
             _show_task(console, spec)
+            console.print(f"[bold]Recorded runs[/bold]  {Store(results).count(task=spec.name)} in {results}")
         _show_options(console, known, spec)
 
 

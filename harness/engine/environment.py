@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..results.record import Environment
 
@@ -32,9 +32,15 @@ def environment(distributions: Iterable[str] = (), device: str = "cpu") -> Envir
         isa=(torch.backends.cpu.get_cpu_capability(),),
         threads=torch.get_num_threads(),
         device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
-        command=("harness", *sys.argv[1:]),
+        command=("harness", *map(without_folder, sys.argv[1:])),
         commit=_commit(),
     )
+
+
+def without_folder(argument: str) -> str:
+    """An absolute path, alone or as ``--option=PATH``, as ``.../NAME``: records are published, folders are private."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return f"{option}{equals}.../{PurePath(value).name}" if PurePath(value).is_absolute() else argument
 
 
 def peak_memory() -> int:

@@ -103,6 +103,12 @@ class Store:
                         yield from (folder / name for name in os.listdir(folder)
                                     if name.endswith(ending) and not name.startswith("."))
 
+    def count(self, *, task: str = "*", method: str = "*") -> int:
+        """How many runs of a task or method have a file, by its name; nothing is read."""
+        with atomic.store_errors(self.records_folder):
+            found = self.records_folder.glob(f"{task if task == '*' else _safe(task)}/{method}-*.json")
+            return sum(not path.name.startswith(".") for path in found)
+
     @contextmanager
     def lease(self, identity: str) -> Iterator[bool]:
         """``True`` within the block for the one process that may compute the run, ``False`` for any other."""
