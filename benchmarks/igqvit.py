@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from harness import Bits, Calibration, Choice, Context, instrument
+from harness.engine.allocator import keep_freed_memory
 from harness.registry import registry
 from harness.torchvision_compat import ensure_torchvision
 
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=15)
+    keep_freed_memory()  # as harness run does
     given = parser.parse_args()
     ensure_torchvision()
     import timm
