@@ -25,8 +25,8 @@ def nuclear_norm(matrices: Tensor) -> Tensor:
 class NuclearSearch(Search[NuclearOptions]):
     """``Omega_i(b) = ||A_i||_* ||A_hat_i - A_i||^2`` of each module, and the least sum within the size.
 
-    ``A_i``: attention map of an MSA module (after the softmax; norms summed over heads), output feature of
-    an MLP module; both factors are means over pictures. ``A_hat_i`` comes from quantizing that module
+    ``A_i``: attention map of an MSA module (eq. 3, or after the softmax; norms summed over heads), output
+    feature of an MLP module; both factors are means over pictures. ``A_hat_i`` comes from quantizing that module
     alone, on its full-precision input and over the full range. One pass over the pictures: at each module
     the pass repeats just that module, once for every bit-width.
     """
@@ -40,7 +40,7 @@ class NuclearSearch(Search[NuclearOptions]):
         images = range(min(self.options.images, len(context.calibration)))
         ranges = full_ranges(context, modules, images)
         busy = Event()
-        meters = {module.name: _Meter(model, module, bits, ranges, busy) for module in modules}
+        meters = {module.name: _Meter(model, module, bits, ranges, busy, self.options) for module in modules}
         with model.full_precision():
             handles = [submodule(model, module.owner).register_forward_hook(meters[module.name], with_kwargs=True)
                        for module in modules]
@@ -73,7 +73,8 @@ class _Meter:
     """A forward hook that repeats its module at every bit-width, on the input at hand."""
 
     def __init__(self, model: InstrumentedModel, module: Module, bits: tuple[int, ...],
-                 ranges: dict[str, tuple[Tensor, Tensor]], busy: Event) -> None:
+                 ranges: dict[str, tuple[Tensor, Tensor]], busy: Event, options: NuclearOptions) -> None:
+        self.options = options
         self.busy = busy  # a module inside of the one that is repeated must not start to measure
         self.model, self.module, self.bits, self.ranges = model, module, bits, ranges
         self.norm, self.images = 0.0, 0
@@ -102,18 +103,23 @@ class _Meter:
         return {bits: self.norm / self.images * distance / self.images for bits, distance in self.distance.items()}
 
     def _feature(self, forward: Callable[[], object]) -> Tensor:
-        with _watching(self.model, self.module) as seen:
+        with _watching(self.model, self.module, self.options.attention) as seen:
             forward()
         return seen[0]
 
 
 @contextmanager
-def _watching(model: InstrumentedModel, module: Module) -> Iterator[list[Tensor]]:
-    operation, seen = submodule(model, module.feature), list[Tensor]()
-    if module.kind == "msa":
-        handle = operation.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+def _watching(model: InstrumentedModel, module: Module, attention: str) -> Iterator[list[Tensor]]:
+    seen: list[Tensor] = []
+    if module.kind == "mlp":
+        handle = submodule(model, module.feature).register_forward_hook(lambda _, inputs, output: seen.append(output))
+    elif attention == "softmax":
+        handle = submodule(model, module.feature).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     else:
-        handle = operation.register_forward_hook(lambda _, inputs, output: seen.append(output))
+        scores = next(site.operation for path in module.quantizers if (site := model.sites[path]).operand == "query")
+        # Eq. 3 is the bare product; the operation's third input is the scale that it multiplies with.
+        handle = submodule(model, scores).register_forward_hook(
+            lambda _, inputs, output: seen.append(output / inputs[2]))
     try:
         yield seen
     finally:

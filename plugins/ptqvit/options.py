@@ -59,6 +59,10 @@ class AllocationOptions(Options):
 class NuclearOptions(AllocationOptions):
     """Options of the search ``nuclear``."""
 
+    attention: Literal["scores", "softmax"] = Field(
+        "scores", description="what the attention map of eq. 17 is: eq. 3's product of queries and keys, or after "
+        "the softmax")
+
 
 class HessianOptions(AllocationOptions):
     """Options of the search ``hessian``."""

@@ -62,13 +62,23 @@ def test_modules_of_a_vit() -> None:
         "qkv.weight", "qkv.input", "query", "key", "attention", "value", "proj.weight", "proj.input")}
 
 
-def test_nuclear_sensitivity_is_equation_17() -> None:
+@pytest.mark.parametrize("kind", ["scores", "softmax"])
+def test_nuclear_sensitivity_is_equation_17(kind: str) -> None:
     context = placed()
     model = context.model.requires_grad_(False)
     # What eq. 17 says of block 1, the long way round: whole forward passes with hooks.
     attention, features, inputs = [], [], []
+
+    def look(into: list[Tensor]) -> None:
+        if kind == "softmax":
+            context.calibration.observe(model, sites={"blocks.1.attn.attention": into.append})
+        else:
+            quantized = [model.quantizer(f"blocks.1.attn.{name}") for name in ("query", "key")]
+            context.calibration.observe(model, operations={"blocks.1.attn.core.scores": lambda q, k, scale: into.append(
+                quantized[0](q) @ quantized[1](k).mT)})
+
     with model.full_precision():
-        context.calibration.observe(model, sites={"blocks.1.attn.attention": attention.append})
+        look(attention)
         hook = model.operation("blocks.1.mlp.fc2").register_forward_hook(lambda m, i, o: features.append(o))
         context.calibration.observe(model, operations={"blocks.1.mlp.fc1": inputs.append})
         list(context.calibration.outputs(model))
@@ -87,13 +97,13 @@ def test_nuclear_sensitivity_is_equation_17() -> None:
     mlp = float(torch.linalg.svdvals(o).sum(-1).mean() * (quantized - o).square().sum((1, 2)).mean())
     with model.full_precision(), at_bits(modules["1.msa"], 4, ranges):
         changed: list[Tensor] = []
-        context.calibration.observe(model, sites={"blocks.1.attn.attention": changed.append})
+        look(changed)
     msa = float(torch.linalg.svdvals(a).sum((-1, -2)).mean() * (torch.cat(changed) - a).square().sum((1, 2, 3)).mean())
     seen: dict[str, dict[int, float]] = {}
     from harness_plugins.ptqvit import nuclear
     original, nuclear.assign = nuclear.assign, lambda c, name, found, omega: seen.update(omega)
     try:
-        context.search(Choice(name="nuclear"))
+        context.search(Choice(name="nuclear", options={"attention": kind}))
     finally:
         nuclear.assign = original
     assert seen["1.mlp"][4] == pytest.approx(mlp, rel=1e-4)
