@@ -41,13 +41,16 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("state", "task", "model", "method", "bits", "seed", "identity", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("state", "method", "bits", "identity"))
+    for column in ("state", "method", "bits", "seed", "model", "identity"):
+        table.add_column(column, overflow="fold", no_wrap=column != "model")
     for item in planned:
-        row = _row(item)
-        colour = _COLOURS[item.state]
-        table.add_row(f"[{colour}]{row.pop('state')}[/{colour}]", *(escape(str(value)) for value in row.values()))
+        row, colour = _row(item), _COLOURS[item.state]
+        cells = (escape(str(row[column])) for column in ("method", "bits", "seed", "model", "identity"))
+        table.add_row(f"[{colour}]{item.state}[/{colour}]", *cells)
     console.print(table)
+    for item in planned:
+        if item.reason:
+            console.print(f"- {item.state}: {escape(item.run.label)}: {escape(item.reason)}")
     missing = sum(item.state == "missing" or (force and item.state == "recorded") for item in planned)
     console.print(f"{missing} of {len(planned)} runs to do")
 
