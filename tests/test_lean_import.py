@@ -44,6 +44,15 @@ def test_importing_needs_no_torch(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("names", "light"), [
+    ("Weights, asked_weights, cache_folder, chosen_scale, data_folder, digest, file_hash", (*HEAVY, "numpy", "PIL")),
+    ("Drawing, Glyphs, Ink, random_words, split_glyphs", HEAVY)])
+def test_what_tasks_resolve_and_draw_with_is_light(names: str, light: tuple[str, ...]) -> None:
+    done = _python(f"import sys\nfrom harness import {names}\nloaded = set({light!r}) & set(sys.modules)\n"
+                   "assert not loaded, loaded")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_need_no_torch(command: str) -> None:
     done = _python(RUN.format(arguments=COMMANDS[command], heavy=HEAVY))

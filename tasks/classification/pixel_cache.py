@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .caches import cache_folder
+from harness import cache_folder
 
 LIMIT_VARIABLE = "HARNESS_CACHE_GIB"
 """Environment variable: at most so much disk for decoded pictures (default 20 GiB, 0 for none)."""
@@ -31,7 +31,7 @@ class PixelCache:
 
     def __init__(self, key: str, shape: tuple[int, int, int], folder: Path | None = None) -> None:
         self._pixels = int(np.prod(shape))
-        place = folder or cache_folder("pixels") or self._temporary_folder()
+        place = folder or cache_folder("classification/pixels") or self._temporary_folder()
         # Never more than half of what is free: others need the disk, and a temporary folder may be memory.
         self._room = min(_limit() - _used(place), shutil.disk_usage(place).free // 2)
         descriptor = os.open(place / key, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)

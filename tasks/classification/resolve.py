@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
 
-from harness import DataError, Resolved, TaskRequest, UnknownNameError
+from harness import (
+    DataError,
+    Resolved,
+    TaskRequest,
+    UnknownNameError,
+    asked_weights,
+    chosen_scale,
+    data_folder,
+    digest,
+    shipped_weights,
+)
 
-from .caches import digest
 from .digits import SPLIT_SIZES
 from .digits import VERSION as DIGITS_VERSION
 from .image_sets import IMAGE_SETS, ImageSet
@@ -16,7 +24,7 @@ from .known_models import KNOWN_MODELS, models_for
 from .layouts import LAYOUTS, find_split
 from .mini_models import MINI_MODELS, weights_path
 from .preprocessing import FILE, RULE, Preprocessing, override, read_overrides
-from .weights_source import Weights, asked_weights, file_weights, full_weights
+from .weights_source import full_weights
 
 MINI_POOL = 4096
 """Calibration samples of the mini scale are drawn from so many first pictures of the train split."""
@@ -29,7 +37,8 @@ def resolve(request: TaskRequest) -> Resolved:
     :class:`UnknownNameError` for an unknown scale or mini model.
     """
     image_set = IMAGE_SETS[request.task]
-    return _mini(request, image_set) if _scale(request, image_set) == "mini" else _full(request, image_set)
+    scale = chosen_scale(request, image_set.mini_models, image_set.variable)
+    return _mini(request, image_set) if scale == "mini" else _full(request, image_set)
 
 
 def preprocessing(model: str, image_set: ImageSet, root: Path) -> Preprocessing | None:
@@ -44,18 +53,6 @@ def adapted(base: Preprocessing, image_set: ImageSet, root: Path) -> Preprocessi
     return override(base, {**whole, **read_overrides(root)}, str(root / FILE))
 
 
-def _scale(request: TaskRequest, image_set: ImageSet) -> str:
-    if request.scale not in (None, "mini", "full"):
-        raise UnknownNameError("scale", request.scale, ("mini", "full"))
-    if request.scale:
-        return request.scale
-    if request.data:
-        return "full"
-    if request.model in image_set.mini_models:
-        return "mini"
-    return "full" if os.environ.get(image_set.variable) else "mini"
-
-
 def _mini(request: TaskRequest, image_set: ImageSet) -> Resolved:
     if request.data:
         raise DataError("the mini scale has its own pictures, so --data has no meaning",
@@ -66,7 +63,8 @@ def _mini(request: TaskRequest, image_set: ImageSet) -> Resolved:
                         f"{LAYOUTS}\nOr set {image_set.variable} to that folder.")
     if model not in image_set.mini_models:
         raise UnknownNameError(f"model of the mini scale of {image_set.name}", model, image_set.mini_models)
-    weights = asked_weights(request.weights) if request.weights else _shipped_weights(model)
+    weights = asked_weights(request.weights) if request.weights else shipped_weights(
+        model, weights_path(model))
     entry = MINI_MODELS[model]
     notice = ("MINI scale: embedded handwritten digits on cluttered 32x32 backgrounds; figures compare methods, not "
               f"papers. Give --data FOLDER or set {image_set.variable} for {image_set.title}.")
@@ -75,14 +73,14 @@ def _mini(request: TaskRequest, image_set: ImageSet) -> Resolved:
         fingerprint=digest([f"digits {DIGITS_VERSION}", f"classes {entry.classes}", f"evaluation {SPLIT_SIZES['test']}",
                             f"train {MINI_POOL}", f"normalise {entry.mean} {entry.std}"]),
         locations={"weights": weights.path, "seed": weights.seed},
-        notice=" ".join([notice, *_random_notice(weights)]))
+        notice=f"{notice} {weights.notice}".strip())
 
 
 def _full(request: TaskRequest, image_set: ImageSet) -> Resolved:
     model = request.model or image_set.model
     if model in MINI_MODELS:
         raise UnknownNameError("model of the full scale", model, models_for(image_set))
-    root = _data_folder(request, image_set)
+    root = data_folder(request, image_set.title, image_set.variable, LAYOUTS)
     weights = full_weights(request.weights, model, image_set)
     evaluation = find_split(root, "evaluation", image_set)
     train = find_split(root, "train", image_set)
@@ -105,28 +103,4 @@ def _full(request: TaskRequest, image_set: ImageSet) -> Resolved:
         locations={"data": str(root), "weights": weights.path, "seed": weights.seed,
                    "evaluation": evaluation.fingerprint, "train": train.fingerprint},
         published=known.top1 if known and usual and complete and image_set.name == "imagenet" else None,
-        notice=" ".join([*notices, *_random_notice(weights)]))
-
-
-def _data_folder(request: TaskRequest, image_set: ImageSet) -> Path:
-    given = request.data or os.environ.get(image_set.variable)
-    if not given:
-        raise DataError(f"the full scale needs the pictures of {image_set.title}",
-                        f"{LAYOUTS}\nOr set {image_set.variable} to that folder.")
-    root = Path(given).expanduser()
-    if not root.is_dir():
-        source = "--data" if request.data else image_set.variable
-        raise DataError(f"{source} names {given}, which is not a folder", LAYOUTS)
-    return root.resolve()
-
-
-def _shipped_weights(model: str) -> Weights:
-    path = weights_path(model)
-    if not path.is_file():
-        raise DataError(f"the weights of {model} are missing from this installation ({path})",
-                        "Install the package again, or use --weights random to try things out")
-    return file_weights(path)
-
-
-def _random_notice(weights: Weights) -> list[str]:
-    return [] if weights.seed is None else ["RANDOM weights: accuracies mean nothing."]
+        notice=" ".join(filter(None, [*notices, weights.notice])))

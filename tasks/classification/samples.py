@@ -13,8 +13,9 @@ import torch
 from PIL import __version__ as pillow_version
 from torch import Tensor
 
+from harness import digest
+
 from . import digits
-from .caches import digest
 from .images import load_pixels
 from .mini_models import MiniModel
 from .pixel_cache import PixelCache

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import DataError
-
-from .caches import digest
+from harness import DataError, digest
 
 
 class Split(ABC):

@@ -8,9 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from harness import DataError
+from harness import DataError, digest
 
-from .caches import digest
 from .image_sets import ImageSet
 from .split import Split
 from .tables import ArrowTable, ParquetTable, Table, open_table

@@ -1,44 +1,16 @@
-"""Which checkpoint a run uses, and its hash. Light: no torch, no timm."""
+"""Which checkpoint a full-scale model takes. Light: no torch, no timm."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from harness import DataError
+from harness import DataError, Weights, asked_weights, file_weights
 
-from .caches import file_hash
 from .image_sets import ImageSet
 from .known_models import KNOWN_MODELS
 
 HUB = "hub"
 _FILE = "model.safetensors"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A checkpoint file, or a seed of random weights."""
-
-    hash: str
-    path: str = ""
-    seed: int | None = None
-
-
-def file_weights(path: Path) -> Weights:
-    """The checkpoint in ``path``. Raises :class:`DataError` if there is none."""
-    if not path.is_file():
-        raise DataError(f"no checkpoint file {path}", "Check the path given with --weights")
-    return Weights(file_hash(path), str(path))
-
-
-def asked_weights(text: str) -> Weights:
-    """What ``--weights`` says: a file, ``random`` or ``random:SEED``."""
-    match = re.fullmatch(r"random(?::(\d+))?", text)
-    if match:
-        seed = int(match[1] or 0)
-        return Weights(f"random:{seed}", seed=seed)
-    return file_weights(Path(text).expanduser())
 
 
 def full_weights(asked: str | None, model: str, image_set: ImageSet) -> Weights:

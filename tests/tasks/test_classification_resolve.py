@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from picture_sets import csv_set
 
-from harness import DataError, TaskRequest, UnknownNameError
+from harness import DataError, TaskRequest, UnknownNameError, file_hash
 from harness_tasks.classification import digits
-from harness_tasks.classification.caches import digest, file_hash
 from harness_tasks.classification.image_sets import IMAGE_SETS
 from harness_tasks.classification.known_models import KNOWN_MODELS
 from harness_tasks.classification.resolve import resolve
@@ -176,19 +175,6 @@ def test_published_figures_only_for_the_complete_set(data: Path, tmp_path: Path,
     assert resolve(TaskRequest("cifar10", data=str(data), weights=str(weights))).published is None
     (data / "preprocess.toml").write_text("resize = 224")
     assert resolve(request).published is None
-
-
-def test_digest_is_of_a_set_of_lines() -> None:
-    assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["ab"])
-
-
-def test_weights_hash_follows_the_content(tmp_path: Path) -> None:
-    path = tmp_path / "w"
-    path.write_bytes(b"one")
-    first = file_hash(path)
-    assert first == file_hash(path) == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
-    path.write_bytes(b"other")
-    assert file_hash(path) != first
 
 
 def test_resolving_needs_no_torch_numpy_or_timm(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_damaged_slot_is_filled_again(tmp_path: Path, monkeypatch: pytest.Monk
     csv_set(tmp_path)
     decoded = count_decodes(monkeypatch)
     first = next(samples(tmp_path).batches([0], 1)).inputs
-    folder = pixel_cache.cache_folder("pixels")
+    folder = pixel_cache.cache_folder("classification/pixels")
     assert folder is not None
     damage(next(folder.iterdir()))
     assert torch.equal(next(samples(tmp_path).batches([0], 1)).inputs, first)

@@ -18,10 +18,13 @@ def digest(lines: Iterable[str]) -> str:
 
 
 def cache_folder(name: str) -> Path | None:
-    """A folder of the user's cache (``XDG_CACHE_HOME``, else ``~/.cache``), or None if it cannot be written."""
+    """A folder of the user's cache (``XDG_CACHE_HOME``, else ``~/.cache``), or None if it cannot be written.
+
+    ``name`` starts with the family of tasks whose cache it is, as in ``"classification/pixels"``.
+    """
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = base / "quantization-harness" / "classification" / name
+        folder = base / "quantization-harness" / name
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: no home folder
         return None
