@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness import Bits, Calibration, Choice, Context, ensure_torchvision, instrument
+from harness import Bits, Calibration, Choice, Context, MinMax, ensure_torchvision, instrument
 from harness.registry import registry
 from harness_plugins.ptqvit import alternating
+from harness_plugins.ptqvit.inputs import Inputs
 from harness_plugins.ptqvit.layer import Layer
 from harness_plugins.ptqvit.product import Product
 from harness_plugins.ptqvit.race import race
@@ -65,7 +66,7 @@ def layer_rows(given: argparse.Namespace) -> Iterator[tuple[str, float, float, f
     for path, site in model.sites.items():
         model.place(path, registry().create(registry().quantizers, UNIFORM, site, given.bits))
     quantizers = {site.operand: model.quantizer(path) for path, site in model.sites.items()}
-    problem = Layer(model.operation("0"), quantizers, lambda: ((chunk,) for chunk in inputs))
+    problem = Layer(model.operation("0"), quantizers, in_memory(torch.cat(inputs).flatten(0, 1), quantizers["input"]))
     none = torch.zeros_like(problem.bias)
     factors = torch.linspace(0.5, 1.2, given.candidates, dtype=torch.float64).tolist()
     for searched in ("weight", "input"):
@@ -113,10 +114,10 @@ class PlainMeter:
             return blocks(searched, held)
 
         problem.blocks = counting
-        start = time.perf_counter()
+        start = time.process_time()
         state = alternate(problem, options, extra)
-        self.searching += time.perf_counter() - start
-        start = time.perf_counter()
+        self.searching += time.process_time() - start
+        start = time.process_time()
         some = [0.8 + 0.1 * i for i in range(self.candidates)]
         for searched in problem.operands:
             seconds = plain_seconds(problem, searched, some)
@@ -124,7 +125,7 @@ class PlainMeter:
                 fresh = Ranking(problem, options.ranking, torch.Generator().manual_seed(0))
                 seconds += timed(lambda fresh=fresh: [fresh(factor, 0.9876) for factor in some]) / len(some)
             self.plain += seconds * options.candidates * searches.count(searched)
-        self.measuring += time.perf_counter() - start
+        self.measuring += time.process_time() - start
         return state
 
 
@@ -132,31 +133,41 @@ def plain_seconds(problem: Any, searched: str, factors: Sequence[float]) -> floa
     """Seconds that the plain loop needs for one candidate of one operand; reference outputs are given."""
     run = layer_outputs if isinstance(problem, Layer) else product_outputs
     references = list(run(problem, {}))
-    start = time.perf_counter()
+    start = time.process_time()
     for factor in factors:
         pearson(zip(references, run(problem, dict.fromkeys(problem.operands, 1.0) | {searched: factor}), strict=True))
-    return (time.perf_counter() - start) / len(factors)
+    return (time.process_time() - start) / len(factors)
 
 
 def layer_outputs(problem: Layer, factors: Mapping[str, float]) -> Iterator[Tensor]:
     """The layer on every batch, operands quantized at ``factors`` (in full precision where none is given)."""
     operation, operands = problem.operation, problem.operands
-    original = operation.__dict__["original"]
     weight = operands["weight"].quantized(problem.weight, factors["weight"]) if factors else problem.weight
-    for (x,) in problem.inputs():
+    for (x,) in problem.inputs.blocks(lambda _: PLAIN_BATCH * 197):
         seen = operands["input"].quantized(x, factors["input"]) if factors else x
-        if isinstance(original, nn.Conv2d):
-            yield functional.conv2d(seen, weight, operation.bias, original.stride, original.padding)
-        else:
-            yield functional.linear(seen, weight, operation.bias)
+        yield functional.linear(seen.flatten(1), weight.flatten(1), operation.bias)
 
 
 def product_outputs(problem: Product, factors: Mapping[str, float]) -> Iterator[Tensor]:
     """The product on every batch, likewise."""
-    for pair in problem.inputs():
+    for pair in problem.inputs.blocks(lambda _: PLAIN_BATCH):
         left, right = (problem.operands[name].quantized(tensor, factors[name]) if factors else tensor
                        for name, tensor in zip((problem.left, problem.right), pair, strict=True))
         yield (left * problem.scale) @ (right.mT if problem.right == "key" else right)
+
+
+def in_memory(rows: Tensor, quantizer: Any) -> Inputs:
+    """A layer's rows as a capture gives them."""
+    observer = MinMax(quantizer.partition)
+    observer.observe(rows)
+
+    def blocks(size: Callable[..., int], seed: int | None) -> Iterator[tuple[Tensor, ...]]:
+        order = (torch.arange(len(rows)) if seed is None
+                 else torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
+        for chosen in order.split(size([rows.shape[1:]])):
+            yield (rows[chosen],)
+
+    return Inputs(blocks, len(rows), {"input": observer.range()})
 
 
 def pearson(pairs: Iterable[tuple[Tensor, Tensor]]) -> float:
@@ -170,10 +181,10 @@ def pearson(pairs: Iterable[tuple[Tensor, Tensor]]) -> float:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
+    """CPU seconds of one call (the machine may be busy with other things)."""
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 class RandomPictures:
@@ -194,6 +205,8 @@ def silent(what: str, total: int) -> Iterator[Callable[[], None]]:
     yield lambda: None
 
 
+#: Pictures that the plain loop takes at a time.
+PLAIN_BATCH = 8
 UNIFORM = Choice(name="uniform", options={"granularity": "tensor", "scheme": "symmetric"})
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .data.caches import cache_folder, digest, file_hash
+from .data.scale import chosen_scale, data_folder
+from .data.weights import Weights, asked_weights, file_weights, shipped_weights
 from .errors import (
     DataError,
     HarnessError,
@@ -19,7 +22,7 @@ from .errors import (
     UnknownNameError,
 )
 from .hookspecs import hookimpl
-from .options import Choice, Options
+from .options import ADDED_LATER, Choice, Options
 from .placement import PlacementOptions
 from .request import Bits, Resolved, TaskRequest
 from .specs import (
@@ -37,7 +40,9 @@ from .specs import (
 if TYPE_CHECKING:
     from .checkpoints import fit_weights, load_weights, read_weights
     from .cost.operations import Operand, Operation, trace
-    from .engine.calibration import Calibration, Spool
+    from .data.drawing import Drawing, Ink
+    from .data.glyphs import Glyphs, random_words, split_glyphs
+    from .engine.calibration import Calibration
     from .method import Batch, Context, Method, Samples, Scorer, Scores, Search, Task
     from .model.attention import AttentionTwin, QuantizableAttention
     from .model.instrument import InstrumentedModel, instrument
@@ -57,14 +62,16 @@ if TYPE_CHECKING:
     from .recipe import PostTraining
     from .torchvision_compat import ensure_torchvision
 
-#: Public names that need torch -> the module that has them.
+#: Public names that need torch (those of ``data`` only numpy) -> the module that has them.
 _LAZY = {
     **dict.fromkeys(("Batch", "Context", "Method", "Samples", "Scorer", "Scores", "Search",
                      "Task"), "method"),
     "ensure_torchvision": "torchvision_compat",
     **dict.fromkeys(("fit_weights", "load_weights", "read_weights"), "checkpoints"),
     **dict.fromkeys(("Operand", "Operation", "trace"), "cost.operations"),
-    **dict.fromkeys(("Calibration", "Spool"), "engine.calibration"),
+    **dict.fromkeys(("Drawing", "Ink"), "data.drawing"),
+    **dict.fromkeys(("Glyphs", "random_words", "split_glyphs"), "data.glyphs"),
+    "Calibration": "engine.calibration",
     **dict.fromkeys(("AttentionTwin", "QuantizableAttention"), "model.attention"),
     **dict.fromkeys(("InstrumentedModel", "instrument"), "model.instrument"),
     "hinge_ranking_loss": "ranking",
@@ -85,18 +92,18 @@ _LAZY = {
 
 __version__ = "0.1.0"
 __all__ = [
-    "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Calibration", "Choice", "Context", "CostSpec",
-    "DataError", "Elements", "HarnessError", "HeadSplit", "Histogram", "Identity", "InstrumentedModel",
-    "Layout", "LossSpec", "Method", "MethodSpec", "MinMax", "MovingMinMax", "MovingPercentile", "Operand",
-    "Operation", "OptionError", "Options", "Paper", "Partition", "PlacementOptions", "PluginError",
-    "PostTraining", "QuantizableAttention", "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver",
-    "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Site",
-    "Spool", "StoreError", "Task", "TaskRequest", "TaskSpec", "Uniform", "UnknownNameError",
-    "affine_parameters", "best_range", "ensure_torchvision", "finite_weight", "fit_weights",
-    "forward_order", "hinge_ranking_loss", "hookimpl",
-    "input_rows", "instrument", "integer_limits", "load_weights", "quantize_rows", "range_errors",
-    "read_weights", "round_ste",
-    "scale_gradient", "set_range", "trace", "uniform_quantizers", "weight_rows",
+    "ADDED_LATER", "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Calibration", "Choice", "Context",
+    "CostSpec", "DataError", "Drawing", "Elements", "Glyphs", "HarnessError", "HeadSplit", "Histogram", "Identity",
+    "Ink", "InstrumentedModel", "Layout", "LossSpec", "Method", "MethodSpec", "MinMax", "MovingMinMax",
+    "MovingPercentile", "Operand", "Operation", "OptionError", "Options", "Paper", "Partition", "PlacementOptions",
+    "PluginError", "PostTraining", "QuantizableAttention", "QuantizationError", "Quantizer", "QuantizerSpec",
+    "RangeObserver", "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec",
+    "Site", "StoreError", "Task", "TaskRequest", "TaskSpec", "Uniform", "UnknownNameError", "Weights",
+    "affine_parameters", "asked_weights", "best_range", "cache_folder", "chosen_scale", "data_folder", "digest",
+    "ensure_torchvision", "file_hash", "file_weights", "finite_weight", "fit_weights", "forward_order",
+    "hinge_ranking_loss", "hookimpl", "input_rows", "instrument", "integer_limits", "load_weights", "quantize_rows",
+    "random_words", "range_errors", "read_weights", "round_ste", "scale_gradient", "set_range", "shipped_weights",
+    "split_glyphs", "trace", "uniform_quantizers", "weight_rows",
 ]
 
 

@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,26 @@ _SHOWN = 4
 StateDict = dict[str, Tensor]
 
 
+class Ignored:
+    """Stands for what lies in a checkpoint beside the weights and is of no use here: built, and never looked at."""
+
+    def __init__(self, *args: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, sha256: str = "",
-                 convert: Callable[[StateDict, nn.Module], Mapping[str, Tensor]] | None = None) -> None:
+                 convert: Callable[[StateDict, nn.Module], Mapping[str, Tensor]] | None = None,
+                 ignored: Collection[str] = ()) -> None:
     """Load a checkpoint file into ``model``, all of it or nothing.
 
     ``sha256`` (hex), if given, is checked before the file is parsed. ``convert(weights, model)``
     renames an older layout to the model's; it is called only where the names do not match as they
-    are, and is not used if it also computes new tensors. Raises :class:`DataError` for a file that is
-    missing, damaged, unsafe or has another hash, and for names or shapes that do not fit; the model is
-    then unchanged.
+    are, and is not used if it also computes new tensors. ``ignored``: see :func:`read_weights`. Raises
+    :class:`DataError` for a file that is missing, damaged, unsafe or has another hash, and for names or
+    shapes that do not fit; the model is then unchanged.
     """
-    fit_weights(model, read_weights(path, sha256=sha256), str(path), convert)
+    fit_weights(model, read_weights(path, sha256=sha256, ignored=ignored), str(path), convert)
 
 
 def fit_weights(model: nn.Module, weights: StateDict, source: str,
@@ -57,10 +66,12 @@ def fit_weights(model: nn.Module, weights: StateDict, source: str,
     model.load_state_dict(weights)
 
 
-def read_weights(path: str | os.PathLike[str], *, sha256: str = "") -> StateDict:
+def read_weights(path: str | os.PathLike[str], *, sha256: str = "", ignored: Collection[str] = ()) -> StateDict:
     """The tensors of a checkpoint file by name, on the CPU, without wrappers' nesting and prefixes.
 
-    Raises :class:`DataError`; see :func:`load_weights`.
+    ``ignored``: full names of classes and functions that a trainer's pickle mentions beside the weights (its
+    logs); an :class:`Ignored` is put in their places, none of them is called. Raises :class:`DataError`; see
+    :func:`load_weights`.
     """
     path = Path(path)
     if not path.is_file():
@@ -71,7 +82,7 @@ def read_weights(path: str | os.PathLike[str], *, sha256: str = "") -> StateDict
         if found != sha256.lower():
             raise DataError(f"checkpoint {path} has SHA-256 {found}, not {sha256}",
                             "The file is damaged or another one; get it again")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path, ignored)
     weights = _innermost(content)
     if not weights:
         raise DataError(f"checkpoint {path} holds no tensors by name", "Give a file with the model's state_dict")
@@ -88,10 +99,10 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         raise DataError(f"checkpoint {path} cannot be read: {error}", "The file is damaged; get it again") from error
 
 
-def _read_pickle(path: Path) -> Any:
+def _read_pickle(path: Path, ignored: Collection[str]) -> Any:
     try:
         # DeiT and its descendants save their command line beside the weights: plain data.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace, *((Ignored, name) for name in ignored)]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).strip().splitlines()[0]

@@ -31,8 +31,9 @@ class Context:
     """Everything that the engine hands to a method and its searches.
 
     ``calibration`` was drawn by the harness and is the same for all methods. ``divergence`` compares
-    the outputs of two models on the same inputs (classification: KL of the class probabilities; mean
+    the responses of two models to the same inputs (classification: KL of the class probabilities; mean
     over samples). ``generator`` is seeded by the run and is the only source of randomness to use.
+    ``kind`` is the task's (see :class:`harness.TaskSpec`).
     """
 
     model: InstrumentedModel
@@ -43,6 +44,7 @@ class Context:
     generator: torch.Generator
     progress: Progress
     notes: dict[str, Any] = field(default_factory=dict)
+    kind: str = "classification"
 
     def search(self, choice: Choice) -> None:
         """Run the chosen search on the model."""
@@ -121,7 +123,12 @@ class Scores:
 
 
 class Task(ABC):
-    """A model, its data and its metric, at one scale."""
+    """A model, its data and its metric, at one scale.
+
+    ``batch_size``: at most so many samples go through the model at a time; ``None`` leaves it to the user.
+    """
+
+    batch_size: int | None = None
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
@@ -143,11 +150,19 @@ class Task(ABC):
         """A fresh accumulator of this task's metrics."""
 
     def forward(self, model: torch.nn.Module, inputs: Any) -> Any:
-        """The model's outputs on a batch's inputs."""
+        """The model's outputs on a batch's inputs, as the scorer takes them."""
         return model(inputs)
 
+    def response(self, model: torch.nn.Module, inputs: Any) -> Any:
+        """What :meth:`divergence` compares: the predictions before anything is thrown away or sorted.
+
+        Differentiable where the model is, and of one structure for all models on the same inputs. The
+        outputs themselves, where those are logits.
+        """
+        return self.forward(model, inputs)
+
     def divergence(self, reference: Any, outputs: Any) -> Tensor:
-        """How far ``outputs`` are from ``reference``: mean over samples, a scalar >= 0.
+        """How far the response ``outputs`` is from ``reference``: mean over samples, a scalar >= 0.
 
         Default: ``KL(softmax(reference) || softmax(outputs))`` of logits (batch, classes).
         """

@@ -17,14 +17,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 
 from .errors import OptionError, UnknownNameError
+
+#: ``Field(..., json_schema_extra=ADDED_LATER)``: an option that came after records were made, whose default
+#: is what was done before. It enters a run's identity only where it differs from that default, so that the
+#: records stay valid.
+ADDED_LATER: JsonDict = {"identity": "unless default"}
 
 
 class Options(BaseModel):
     """Base of every options class: frozen, and unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def asked(self) -> list[str]:
+        """The names of the options that enter a run's identity (see :data:`ADDED_LATER`)."""
+        return [name for name, field in type(self).model_fields.items()
+                if field.json_schema_extra != ADDED_LATER or getattr(self, name) != field.default]
 
 
 class Choice(BaseModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from .options import Choice, Options
+from .options import ADDED_LATER, Choice, Options
 
 
 class PlacementOptions(Options):
@@ -22,5 +24,9 @@ class PlacementOptions(Options):
     stem_bits: int | None = Field(
         8, ge=2, le=32, description="bits of the input of the patch embedding (or first convolution); "
         "none: the run's. Its weights use the run's bits")
+    scope: Literal["all", "no_head", "backbone"] = Field(
+        "all", json_schema_extra=ADDED_LATER,
+        description="what is quantized: all layers, all but those that give the predictions (role head), or the "
+        "backbone of a detector (of a model without a part of that name: all but its head)")
     head_bits: int | None = Field(
         None, ge=2, le=32, description="bits of the classifier's weight and input; none: the run's")

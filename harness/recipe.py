@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from .method import Context, Method
@@ -20,8 +21,9 @@ class PostTraining(Method[PlacementType]):
     """
 
     def place(self, context: Context) -> None:
+        inside = _inside(context, self.options.scope)
         for path, site in context.model.sites.items():
-            if site.role == "embedding":
+            if site.role == "embedding" or not inside(site):
                 continue
             bits = self.bits_of(site, context)
             if bits < 32:
@@ -41,6 +43,13 @@ class PostTraining(Method[PlacementType]):
         if site.role == "head" and self.options.head_bits is not None:
             return self.options.head_bits
         return context.bits.weights if site.is_weight else context.bits.activations
+
+
+def _inside(context: Context, scope: str) -> Callable[[Site], bool]:
+    """Whether a site lies in the scope of :class:`harness.PlacementOptions`."""
+    if scope == "backbone" and any(path.startswith("backbone.") for path in context.model.sites):
+        return lambda site: site.path.startswith("backbone.")
+    return lambda site: scope == "all" or site.role != "head"
 
 
 def _first_input(context: Context) -> str:

@@ -95,12 +95,16 @@ class TaskSpec(Spec):
     (which scale, model, data and weights, and the fingerprints that enter a run's identity) or raises
     :class:`harness.DataError`: ``resolve(request: TaskRequest) -> Resolved``. ``factory`` is the
     :class:`harness.Task` built from it. ``paper_names``: what papers call a model -> the model's name here.
+    ``kind`` is what papers make protocols for (``classification``, ``detection``, ``language``; a method finds it
+    in its context), ``calibration_size`` how many samples are drawn for calibration where the user does not say.
     """
 
     resolve: str
     metric: str
     models: Mapping[str, tuple[str, ...]]
     data_help: str
+    kind: str = "classification"
+    calibration_size: int = 32
     paper_names: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
 

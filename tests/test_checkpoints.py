@@ -164,3 +164,36 @@ def test_missing_and_empty(tmp_path: Path) -> None:
     torch.save([torch.ones(1)], tmp_path / "w.pth")
     with pytest.raises(DataError, match="holds no tensors"):
         load_weights(small_model(), tmp_path / "w.pth")
+
+
+class TrainingLog:
+    """What a trainer saves beside the weights."""
+
+    def __init__(self) -> None:
+        self.losses = [0.5, 0.25]
+
+
+def test_logs_beside_the_weights_can_be_ignored_by_name(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "runner.pth"
+    torch.save({"state_dict": weights, "log": TrainingLog(), "look_up": getattr}, path)
+    with pytest.raises(DataError, match="more than tensors"):
+        load_weights(small_model(), path)
+    model = small_model()
+    load_weights(model, path, ignored=[f"{__name__}.TrainingLog", "builtins.getattr"])
+    assert torch.equal(model.state_dict()["0.weight"], weights["0.weight"])
+
+
+def test_what_is_ignored_is_not_called(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    made = tmp_path / "made"
+
+    class Call:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return exec, (f"open({str(made)!r}, 'w').close()",)
+
+    torch.save({"state_dict": weights, "log": Call()}, tmp_path / "w.pth")
+    found = read_weights(tmp_path / "w.pth", ignored=["builtins.exec"])
+    assert found.keys() == weights.keys()
+    assert not made.exists()
+    # The file is malicious indeed: whoever unpickles it runs its code.
+    torch.load(tmp_path / "w.pth", weights_only=False)
+    assert made.exists()

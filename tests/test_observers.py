@@ -162,6 +162,9 @@ LAYERS = {
     "conv": (nn.Conv2d(3, 4, 3, padding=1, stride=2), (2, 3, 7, 7)),
     "grouped": (nn.Conv2d(4, 6, (3, 1), groups=2, dilation=(2, 1)), (2, 4, 7, 5)),
     "depthwise": (nn.Conv2d(4, 4, 3, groups=4), (2, 4, 5, 5)),
+    "transposed": (nn.ConvTranspose2d(3, 4, 2, stride=2), (2, 3, 4, 3)),
+    "transposed, odd": (nn.ConvTranspose2d(4, 6, (3, 2), stride=(2, 3), padding=(1, 2), output_padding=(1, 0),
+                                           dilation=(2, 1), groups=2), (2, 4, 4, 5)),
 }
 
 
@@ -173,7 +176,7 @@ def test_rows_times_weight_rows_is_the_layer(name: str) -> None:
     product = input_rows(operation, data) @ weight_rows(operation, layer.weight).mT  # type: ignore[arg-type]
     output = layer(data)
     channels_last = output if name == "linear" else output.permute(0, 2, 3, 1)
-    expected = channels_last.reshape(-1, layer.weight.shape[0]) - layer.bias
+    expected = channels_last.reshape(-1, len(layer.bias)) - layer.bias
     torch.testing.assert_close(product.permute(1, 0, 2).reshape(expected.shape), expected)
 
 
@@ -183,7 +186,7 @@ def test_a_convolution_that_pads_in_its_own_way_has_no_rows() -> None:
         input_rows(model.operation("0"), torch.randn(1, 1, 4, 4))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["linear", "grouped"])
+@pytest.mark.parametrize("name", ["linear", "grouped", "transposed"])
 def test_quantize_rows_is_quantize_then_rows(name: str) -> None:
     layer, shape = LAYERS[name]
     model = instrument(nn.Sequential(layer), {})

@@ -27,7 +27,7 @@ Assignments = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="An option of a method, such as igqvit.g=12 or ptqvit.search.similarity=cosine; "
     "may be repeated. See: harness show METHOD")]
 CalibrationSize = Annotated[int | None, typer.Option(
-    "--calibration", help="Calibration samples, the same for every method. [default: 32]", show_default=False)]
+    "--calibration", help="Calibration samples, the same for every method. [default: the task's]", show_default=False)]
 Limit = Annotated[int | None, typer.Option(help="Evaluate on the first N samples only.")]
 Results = Annotated[Path, typer.Option(help="Folder of the records.")]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is already recorded.")]

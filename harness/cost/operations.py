@@ -16,7 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from ..model.instrument import InstrumentedModel
-from ..model.operations import Quantizable, QuantizableConv2d, QuantizableEmbedding, QuantizableLinear
+from ..model.operations import (
+    Quantizable,
+    QuantizableConv2d,
+    QuantizableConvTranspose2d,
+    QuantizableEmbedding,
+    QuantizableLinear,
+)
 from ..model.site import Layout, Site
 from ..quantizers.base import Identity, Quantizer
 
@@ -59,9 +65,11 @@ class Operand:
 class Operation:
     """One product, for one input sample.
 
-    ``kind``: ``linear``, ``conv``, ``embedding``, ``scores`` (q k^T) or ``values`` (attention times v).
-    ``macs`` multiply-accumulates, ``outputs`` elements produced, ``inner`` length of the sum of one output
-    (of the last call, where an operation is called several times), so that ``macs == outputs * inner``.
+    ``kind``: ``linear``, ``conv``, ``conv_transpose``, ``embedding``, ``scores`` (q k^T) or ``values``
+    (attention times v). ``macs`` multiply-accumulates, ``outputs`` elements produced, ``inner`` length of the
+    sum of one output (of the last call, where an operation is called several times), so that
+    ``macs == outputs * inner``. The outputs of a transposed convolution have sums of different lengths:
+    ``inner`` is the longest, ``macs`` those of all inputs (as torch counts, with what padding cuts off).
     ``rows``: independent rows of the left operand (tokens; heads x tokens for a product of attention).
     """
 
@@ -123,12 +131,17 @@ class _Counts:
 def _counter(seen: dict[str, _Counts], path: str, operation: Quantizable) -> Callable[..., None]:
     def count(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         tensors = [tensor for tensor in inputs if isinstance(tensor, Tensor) and tensor.dim() > 0]
-        counts = seen[path]
+        counts, each = seen[path], None
         if isinstance(operation, QuantizableEmbedding):
             counts.inner, columns = 0, output.shape[-1]
         elif isinstance(operation, QuantizableLinear | QuantizableConv2d):
             columns, counts.summed = operation.weight.shape[:2]
             counts.inner = math.prod(operation.weight.shape[1:])
+        elif isinstance(operation, QuantizableConvTranspose2d):
+            conv: nn.ConvTranspose2d = operation.__dict__["original"]
+            columns, counts.summed = conv.out_channels, conv.in_channels // conv.groups
+            counts.inner = counts.summed * _meeting_taps(conv)
+            each = math.prod(operation.weight.shape[1:])
         else:
             counts.right += tensors[1].numel()
             counts.inner = counts.summed = tensors[0].shape[-1]
@@ -136,14 +149,21 @@ def _counter(seen: dict[str, _Counts], path: str, operation: Quantizable) -> Cal
         counts.left += tensors[0].numel()
         counts.outputs += output.numel()
         counts.rows += output.numel() // columns
-        counts.macs += output.numel() * counts.inner
+        counts.macs += output.numel() * counts.inner if each is None else tensors[0].numel() * each
     return count
+
+
+def _meeting_taps(conv: nn.ConvTranspose2d) -> int:
+    """The most taps of the kernel that meet at one output."""
+    return math.prod(math.ceil(taps * math.gcd(step, dilation) / step)
+                     for taps, step, dilation in zip(conv.kernel_size, conv.stride, conv.dilation, strict=True))
 
 
 def _operation(model: InstrumentedModel, path: str, counts: _Counts, samples: int) -> Operation:
     sites, twin = model.sites_of(path), model.operation(path)
     first = next(iter(sites.values()))
-    kind = {"QuantizableLinear": "linear", "QuantizableConv2d": "conv", "QuantizableEmbedding": "embedding",
+    kind = {"QuantizableLinear": "linear", "QuantizableConv2d": "conv",
+            "QuantizableConvTranspose2d": "conv_transpose", "QuantizableEmbedding": "embedding",
             "QuantizableScores": "scores"}.get(type(twin).__name__, "values")
     operands = []
     for operand, site in sites.items():
@@ -185,4 +205,6 @@ def _summed_axes(kind: str, operand: str) -> tuple[int, ...]:
     """The axes that the product sums over, in the layout of ``operand``'s site."""
     if kind == "conv":
         return (-3, -2, -1) if operand == "weight" else (-3,)
+    if kind == "conv_transpose":
+        return (-4, -2, -1) if operand == "weight" else (-3,)
     return (-2,) if operand == "value" else (-1,)

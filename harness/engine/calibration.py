@@ -1,23 +1,21 @@
 """The calibration set as methods see it: streams of batches and of the tensors at sites.
 
 Methods never hold the whole set: observers take one batch at a time and keep sufficient statistics,
-so memory does not grow with the number of samples. Where a search must pass several times over the
-same activations, :meth:`Calibration.spool` keeps them in a temporary memory-mapped file.
+so memory does not grow with the number of samples.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import QuantizationError
+from .calls import CallOrders
 
 if TYPE_CHECKING:
     from ..method import Samples
@@ -34,10 +32,12 @@ class Calibration:
     """The samples drawn for calibration, ``ids`` in the order drawn."""
 
     def __init__(self, samples: Samples, indices: list[int], forward: Forward, batch_size: int = 8,
-                 device: torch.device | str = "cpu") -> None:
+                 device: torch.device | str = "cpu", response: Forward | None = None) -> None:
         self._samples, self._indices, self._forward = samples, indices, forward
+        self._response = response or forward
         self.batch_size, self.device = batch_size, torch.device(device)
         self.ids = [samples.ids[index] for index in indices]
+        self._orders: WeakKeyDictionary[InstrumentedModel, CallOrders] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -49,14 +49,21 @@ class Calibration:
             yield to_device(batch.inputs, self.device)
 
     def forward(self, model: nn.Module, inputs: Any) -> Any:
-        """The outputs of ``model`` on one batch of :meth:`batches`, with gradients where they are enabled."""
+        """The outputs of ``model`` on one batch of :meth:`batches`."""
         return self._forward(model, inputs)
 
+    def response(self, model: nn.Module, inputs: Any) -> Any:
+        """The response (see :meth:`harness.Task.response`) of ``model`` to one batch of :meth:`batches`.
+
+        With gradients where they are enabled.
+        """
+        return self._response(model, inputs)
+
     @torch.no_grad()
-    def outputs(self, model: InstrumentedModel, indices: Collection[int] | None = None) -> Iterator[Any]:
-        """The model's outputs, a batch at a time."""
+    def responses(self, model: InstrumentedModel, indices: Collection[int] | None = None) -> Iterator[Any]:
+        """The model's responses, a batch at a time."""
         for inputs in self.batches(indices=indices):
-            yield self._forward(model, inputs)
+            yield self._response(model, inputs)
 
     @torch.no_grad()
     def observe(self, model: InstrumentedModel, *,
@@ -66,90 +73,57 @@ class Calibration:
         """One pass over the set; each observer takes every tensor that reaches its place.
 
         ``sites``: path -> observer of the tensor *before* it is quantized. ``operations``: path ->
-        observer of the positional inputs of the operation. The forward stops as soon as all places
-        were visited, so that observing an early block costs no full forward. Raises
+        observer of the positional inputs of the operation, at each of its calls. A batch's first forward
+        through ``model`` is complete; later ones stop once all places were visited for the last time (see
+        :class:`CallOrders`), so that observing an early block costs no full forward. Raises
         :class:`QuantizationError` on NaN or infinity.
         """
         sites, operations = sites or {}, operations or {}
-        modules: dict[str, tuple[nn.Module, Callable[..., Any]]] = {
+        places: dict[str, tuple[nn.Module, Callable[..., Any]]] = {
             path: (model.quantizer(path), observer) for path, observer in sites.items()}
-        modules |= {path: (model.operation(path), observer) for path, observer in operations.items()}
-        for inputs in self.batches(batch_size, indices):
-            with _hooks(modules):
-                try:
-                    self._forward(model, inputs)
-                except _EnoughSeen:
-                    continue
-
-    def spool(self, model: InstrumentedModel, operations: Collection[str],
-              folder: str | None = None) -> Spool:
-        """Keep the inputs of ``operations`` in a temporary file, to pass over them several times."""
-        spool = Spool(operations, folder)
-        with ExitStack() as unless_done:
-            unless_done.enter_context(spool)
-            self.observe(model, operations={path: spool.writer(path) for path in operations})
-            unless_done.pop_all()
-        return spool
-
-
-class Spool:
-    """Inputs of operations, one chunk a calibration batch, on disk; use as a context manager."""
-
-    def __init__(self, operations: Collection[str], folder: str | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="harness-spool-", dir=folder)
-        self._chunks: dict[str, list[tuple[np.memmap, ...]]] = {path: [] for path in operations}
-
-    def writer(self, operation: str) -> Callable[..., None]:
-        """An observer that appends the tensors among an operation's inputs."""
-        def write(*inputs: Any) -> None:
-            chunk: list[np.memmap] = []
-            for tensor in inputs:
-                if isinstance(tensor, Tensor) and tensor.dim() > 0:
-                    number = sum(len(c) for chunks in self._chunks.values() for c in chunks) + len(chunk)
-                    file = np.memmap(Path(self._folder.name) / str(number), dtype=np.float32, mode="w+",
-                                     shape=tuple(tensor.shape))
-                    file[...] = tensor.detach().float().cpu().numpy()
-                    file.flush()
-                    chunk.append(file)
-            self._chunks[operation].append(tuple(chunk))
-        return write
-
-    def chunks(self, operation: str) -> Iterator[tuple[Tensor, ...]]:
-        """The stored inputs of one operation, a calibration batch at a time."""
-        for chunk in self._chunks[operation]:
-            yield tuple(torch.from_numpy(np.array(file)) for file in chunk)
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._chunks.clear()
-        self._folder.cleanup()
+        places |= {path: (model.operation(path), observer) for path, observer in operations.items()}
+        orders, modules = self._orders.setdefault(model, CallOrders()), model.operations
+        watched = {model.sites[path].operation for path in sites} | set(operations)
+        asked = (batch_size or self.batch_size, None if indices is None else tuple(indices))
+        for number, inputs in enumerate(self.batches(batch_size, indices)):
+            batch = (*asked, number)
+            until = (_stopping(modules[path] for path in orders.after(watched)) if orders.knows(batch)
+                     else orders.recorded(batch, modules))
+            with _observing(places), suppress(_EnoughSeen), until:
+                self._forward(model, inputs)
 
 
 @contextmanager
-def _hooks(modules: Mapping[str, tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    waiting = set(modules)
+def _observing(places: Mapping[str, tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
     with ExitStack() as stack:
-        for path, (module, observer) in modules.items():
+        for path, (module, observer) in places.items():
             def see(_: nn.Module, inputs: tuple[Any, ...], path: str = path,
                     observer: Callable[..., Any] = observer) -> None:
-                for tensor in inputs:
-                    if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
-                        raise QuantizationError(f"NaN or infinity in calibration data at {path!r}",
-                                                "Check the inputs, the weights and the preprocessing")
-                observer(*inputs)
-                waiting.discard(path)
-                if not waiting:
-                    raise _EnoughSeen
+                tensors = [tensor for tensor in inputs if isinstance(tensor, Tensor)]
+                if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+                    raise QuantizationError(f"NaN or infinity in calibration data at {path!r}",
+                                            "Check the inputs, the weights and the preprocessing")
+                if all(tensor.numel() for tensor in tensors):  # a call without regions shows nothing
+                    observer(*inputs)
             stack.callback(module.register_forward_pre_hook(see).remove)
         yield
 
 
+@contextmanager
+def _stopping(modules: Iterable[nn.Module]) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise _EnoughSeen
+
+    with ExitStack() as stack:
+        for module in modules:
+            stack.callback(module.register_forward_pre_hook(stop).remove)
+        yield
+
+
 def to_device(inputs: Any, device: torch.device) -> Any:
-    """``inputs`` (a tensor, or a mapping of them) on ``device``; anything else unchanged."""
-    if isinstance(inputs, Tensor):
-        return inputs.to(device)
+    """``inputs`` on ``device``: a tensor, whatever else has a method ``to``, or mappings and lists of them."""
     if isinstance(inputs, Mapping):
         return {name: to_device(value, device) for name, value in inputs.items()}
-    return inputs
+    if isinstance(inputs, list | tuple):
+        return type(inputs)(to_device(value, device) for value in inputs)
+    return inputs.to(device) if hasattr(inputs, "to") else inputs

@@ -14,6 +14,7 @@ from .calibration import Calibration
 from .determinism import fingerprint, seed_everything
 from .phases import Phases
 from .plan import Run
+from .reach import drop_unreached
 from .workspace import Workspace
 
 
@@ -35,8 +36,11 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
         model = workspace.instrumented()
         calibration = workspace.calibration(run.calibration, run.seed)
         method = build_method(registry.methods[run.method], run, registry)
-        context = Context(model, calibration, run.bits, registry, workspace.task.divergence, generator, progress)
+        context = Context(model, calibration, run.bits, registry, workspace.task.divergence, generator, progress,
+                          kind=registry.tasks[run.task.task].kind)
         method.place(context)
+        if unreached := drop_unreached(model, calibration):
+            context.notes["not_reached_by_calibration"] = unreached
     with phases("calibrate"):
         method.calibrate(context)
     with phases("evaluate"), model.baked():

@@ -84,7 +84,8 @@ def make_plan(study: Study, registry: Registry, store: Store) -> list[Planned]:
     for task in study.task:
         for model in study.model or (None,):
             resolved = resolve_task(registry, TaskRequest(task, study.scale, model, study.data, study.weights))
-            runs = [Run(resolved, spec.name, bits, seed, study.calibration, study.limit, options[spec.name],
+            calibration = study.calibration or registry.tasks[task].calibration_size
+            runs = [Run(resolved, spec.name, bits, seed, calibration, study.limit, options[spec.name],
                         study.set.get(spec.name, {}))
                     for spec in methods if spec.name != FULL_PRECISION
                     for bits in study.each_bits for seed in study.seeds]
@@ -108,7 +109,7 @@ def method_options(registry: Registry, spec: MethodSpec, given: Any) -> dict[str
     if not isinstance(given, dict):
         raise OptionError(f"--set {spec.name}={given!r} gives a method a value", f"Use --set {spec.name}.OPTION=VALUE")
     options = resolve(spec.options, given, f"method {spec.name}")
-    return {name: _resolved(registry, name, getattr(options, name)) for name in type(options).model_fields}
+    return {name: _resolved(registry, name, getattr(options, name)) for name in options.asked()}
 
 
 def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
@@ -119,9 +120,9 @@ def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
             if value.name in candidate:
                 catalogue = candidate
                 break
-        return {"name": value.name, "options": registry.options(catalogue, value).model_dump(mode="json")}
+        return {"name": value.name, "options": _resolved(registry, field_name, registry.options(catalogue, value))}
     if isinstance(value, Options):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", include=set(value.asked()))
     if isinstance(value, tuple | list):
         return [_resolved(registry, field_name, item) for item in value]
     return value

@@ -40,8 +40,8 @@ class Study(Options):
                                 json_schema_extra=IDENTITY)
     set: dict[str, Any] = Field(default_factory=dict, description="options of methods: METHOD.OPTION = value",
                                 json_schema_extra=IDENTITY)
-    calibration: int = Field(32, ge=1, description="calibration samples, the same for every method",
-                             json_schema_extra=IDENTITY)
+    calibration: int | None = Field(None, ge=1, description="calibration samples, the same for every method; none: "
+                                    "the task's number", json_schema_extra=IDENTITY)
     limit: int | None = Field(None, ge=1, description="evaluate on the first N samples only",
                               json_schema_extra=IDENTITY)
     results: str = Field("results", description="folder of the records", json_schema_extra=KNOB)

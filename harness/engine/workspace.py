@@ -16,13 +16,17 @@ from ..specs import AdapterSpec
 from .calibration import Calibration, to_device
 from .determinism import draw
 
+CALIBRATION_BATCH = 8
+"""Samples observed at a time: small, because what methods keep of a batch comes on top of the forward's memory."""
+
 
 class Workspace:
     """The task, its full-precision model and its samples."""
 
     def __init__(self, resolved: Resolved, registry: Registry, device: str, batch_size: int) -> None:
-        self.resolved, self.device, self.batch_size = resolved, torch.device(device), batch_size
+        self.resolved, self.device = resolved, torch.device(device)
         self.task: Task = registry.component(registry.tasks[resolved.task])(resolved)
+        self.batch_size = min(batch_size, self.task.batch_size or batch_size)
         self.model = self.task.model().eval().to(self.device)
         self.evaluation = self.task.evaluation()
         self.adapters = adapters(registry)
@@ -37,7 +41,9 @@ class Workspace:
         if size > len(pool.ids):
             raise DataError(f"{size} calibration samples asked for, but {self.resolved.task} has {len(pool.ids)}",
                             f"Use --calibration {len(pool.ids)} or fewer")
-        calibration = Calibration(pool, draw(len(pool.ids), size, seed), self.task.forward, device=self.device)
+        calibration = Calibration(pool, draw(len(pool.ids), size, seed), self.task.forward,
+                                  min(CALIBRATION_BATCH, self.task.batch_size or CALIBRATION_BATCH), self.device,
+                                  response=self.task.response)
         overlap = set(calibration.ids) & set(self.evaluation.ids)
         if overlap:
             raise DataError(f"calibration sample {min(overlap)!r} is also in the evaluation split",
@@ -70,4 +76,9 @@ def adapters(registry: Registry) -> dict[str, Adapter]:
         if other is not spec:
             raise PluginError(f"{spec.attention} has two adapters: {other.name!r} of {other.plugin} and "
                               f"{spec.name!r} of {spec.plugin}", "Block one of the plugins with HARNESS_BLOCK_PLUGINS")
-    return {attention: registry.component(spec) for attention, spec in found.items()}
+    return {attention: _imported_when_used(registry, spec) for attention, spec in found.items()}
+
+
+def _imported_when_used(registry: Registry, spec: AdapterSpec) -> Adapter:
+    """An adapter may need a library that this run does not."""
+    return lambda original: registry.component(spec)(original)

@@ -25,16 +25,20 @@ class QuantizableAttention(nn.Module):
         self.values = QuantizableMatMul("attention", "value")
         self.dropout = dropout if dropout is not None else nn.Identity()
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, scale: float | Tensor,
-                bias: Tensor | None = None) -> Tensor:
-        """(batch, head, n, d), 2 x (batch, head, m, d) -> (batch, head, n, d).
+    def weights(self, query: Tensor, key: Tensor, scale: float | Tensor, bias: Tensor | None = None) -> Tensor:
+        """The attention map before its quantizer: (batch, head, n, d), (batch, head, m, d) -> (batch, head, n, m).
 
         ``bias`` (position bias, mask) is added to the scores and broadcasts against them.
         """
         scores = self.scores(query, key, scale)
         if bias is not None:
             scores = scores + bias
-        return self.values(self.dropout(torch.softmax(scores, dim=-1)), value)
+        return self.dropout(torch.softmax(scores, dim=-1))
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, scale: float | Tensor,
+                bias: Tensor | None = None) -> Tensor:
+        """(batch, head, n, d), 2 x (batch, head, m, d) -> (batch, head, n, d); ``bias`` as in :meth:`weights`."""
+        return self.values(self.weights(query, key, scale, bias), value)
 
 
 class AttentionTwin(nn.Module):

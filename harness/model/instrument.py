@@ -16,6 +16,7 @@ from .attention import AttentionTwin, QuantizableAttention
 from .operations import (
     Quantizable,
     QuantizableConv2d,
+    QuantizableConvTranspose2d,
     QuantizableEmbedding,
     QuantizableLinear,
     QuantizableParametric,
@@ -24,7 +25,8 @@ from .roles import block_prefix, role_of
 from .site import HeadSplit, Layout, Site
 
 Adapter = Callable[[nn.Module], AttentionTwin]
-_TWINS: tuple[type[QuantizableParametric], ...] = (QuantizableLinear, QuantizableConv2d, QuantizableEmbedding)
+_TWINS: tuple[type[QuantizableParametric], ...] = (
+    QuantizableLinear, QuantizableConv2d, QuantizableConvTranspose2d, QuantizableEmbedding)
 
 
 class InstrumentedModel(nn.Module):
@@ -197,9 +199,11 @@ def _parametric_layouts(operation: QuantizableParametric, side: str, split: Head
         in_split = HeadSplit(-1, split.heads, split.parts) if split and side == "in" else None
         return {"weight": Layout(("out", "in"), shape, -2, out_split or in_split),
                 "input": Layout(("channel",), (shape[1],), -1, in_split)}
-    if isinstance(operation, QuantizableConv2d):
+    if isinstance(operation, QuantizableConv2d | QuantizableConvTranspose2d):
         channels = operation.__dict__["original"].in_channels
-        return {"weight": Layout(("out", "in", "height", "width"), shape, -4),
+        transposed = isinstance(operation, QuantizableConvTranspose2d)
+        axes = ("in", "out", "height", "width") if transposed else ("out", "in", "height", "width")
+        return {"weight": Layout(axes, shape, axes.index("out") - 4),
                 "input": Layout(("channel", "height", "width"), (channels, None, None), -3)}
     return {"weight": Layout(("entry", "dim"), shape, -2)}
 

@@ -7,6 +7,7 @@ the same function. Weights can be baked: quantized once and kept, for as long as
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +45,10 @@ class QuantizableParametric(Quantizable):
     operands: tuple[str, ...] = ("weight", "input")
     weight: nn.Parameter
     bias: nn.Parameter | None
-    #: The class whose forward the twin repeats; a subclass with a forward of its own is called instead.
+    #: The class whose forward the twin repeats.
     kind: type[nn.Module]
+    #: Whether it does; a subclass with a forward of its own is called instead.
+    is_plain: bool
 
     def __init__(self, original: nn.Module) -> None:
         super().__init__(self.operands)
@@ -54,7 +57,7 @@ class QuantizableParametric(Quantizable):
         share_tensors(original, self)
         if getattr(original, "bias", None) is None:
             self.register_parameter("bias", None)
-        self._plain = type(original).forward is self.kind.forward
+        self.is_plain = type(original).forward is self.kind.forward
         self.train(original.training)
 
     @property
@@ -79,7 +82,7 @@ class QuantizableParametric(Quantizable):
         share_tensors(self, original)
         return original.train(self.training)
 
-    def _apply_original(self, weight: Tensor, *args: Tensor) -> Tensor:
+    def _apply_original(self, weight: Tensor, *args: Any) -> Tensor:
         """The original forward (of a subclass with its own padding, say) with another weight."""
         tensors = dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
         return functional_call(self.__dict__["original"], tensors | {"weight": weight}, args)
@@ -92,7 +95,7 @@ class QuantizableLinear(QuantizableParametric):
 
     def forward(self, input: Tensor) -> Tensor:
         quantized, weight = self.quantize("input", input), self.quantized_weight
-        if not self._plain:
+        if not self.is_plain:
             return self._apply_original(weight, quantized)
         return functional.linear(quantized, weight, self.bias)
 
@@ -105,9 +108,27 @@ class QuantizableConv2d(QuantizableParametric):
     def forward(self, input: Tensor) -> Tensor:
         quantized, weight = self.quantize("input", input), self.quantized_weight
         o: nn.Conv2d = self.__dict__["original"]
-        if not self._plain or o.padding_mode != "zeros":
+        if not self.is_plain or o.padding_mode != "zeros":
             return self._apply_original(weight, quantized)
         return functional.conv2d(quantized, weight, self.bias, o.stride, o.padding, o.dilation, o.groups)
+
+
+class QuantizableConvTranspose2d(QuantizableParametric):
+    """``input``: (batch, in, height, width), ``weight``: (in, out / groups, height, width).
+
+    With groups, the output channels at the same place of every group share what a channel has.
+    """
+
+    kind = nn.ConvTranspose2d
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        quantized, weight = self.quantize("input", input), self.quantized_weight
+        o: Any = self.__dict__["original"]
+        asked = () if output_size is None else (output_size,)
+        if asked or not self.is_plain:
+            return self._apply_original(weight, quantized, *asked)
+        return functional.conv_transpose2d(
+            quantized, weight, self.bias, o.stride, o.padding, o.output_padding, o.groups, o.dilation)
 
 
 class QuantizableEmbedding(QuantizableParametric):

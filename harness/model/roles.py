@@ -18,10 +18,12 @@ _ROLES: tuple[tuple[str, str], ...] = (
     (r"(^|\.)(k|key|k_proj|w_k)$", "key"),
     (r"(^|\.)(v|value|v_proj|w_v)$", "value"),
     (r"(^|\.)(attn|attention|self_attn)\.(.*\.)?(proj|out_proj|output\.dense)$", "proj"),
-    (r"(^|\.)(fc1|lin1|intermediate\.dense)$", "fc1"),
-    (r"(^|\.)(fc2|lin2|output\.dense)$", "fc2"),
+    (r"(^|\.)(fc1|lin1|intermediate\.dense|ffn\.layers\.\d+\.0)$", "fc1"),
+    (r"(^|\.)(fc2|lin2|output\.dense|ffn\.layers\.\d+)$", "fc2"),
     (r"downsample\.|(^|\.)reduction$", "downsample"),
     (r"(^|\.)(head|head_dist|fc|classifier)(\.\w+)*$", "head"),
+    # The layers of a detector that make its predictions.
+    (r"(^|\.)(rpn_cls|rpn_reg|fc_cls|fc_reg|conv_logits)$", "head"),
 )
 
 
@@ -35,7 +37,7 @@ def role_of(path: str, module: nn.Module) -> str:
     for pattern, role in _ROLES:
         if re.search(pattern, path):
             return role
-    return "conv" if isinstance(module, nn.Conv2d) else "linear"
+    return "conv" if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) else "linear"
 
 
 def block_prefix(path: str, attention_paths: Iterable[str]) -> str | None:

@@ -20,8 +20,9 @@ _PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "convolution
 
 
 class _Watch(TorchDispatchMode):
-    def __init__(self) -> None:
+    def __init__(self, root: nn.Module) -> None:
         super().__init__()
+        self.root = root
         self.stack: list[tuple[str, nn.Module]] = []
         self.found: list[str] = []
 
@@ -35,7 +36,7 @@ class _Watch(TorchDispatchMode):
         name = function.overloadpacket.__name__
         product = name in _PRODUCTS or name.startswith("_scaled_dot_product")
         if product and not any(isinstance(module, Quantizable) for _, module in self.stack):
-            path, module = self.stack[-1]
+            path, module = self.stack[-1] if self.stack else ("", self.root)
             self.found.append(f"{name} in {type(module).__name__} at {path or 'the model itself'!r}")
         return function(*args, **(kwargs or {}))
 
@@ -46,7 +47,7 @@ def unseen_products(model: InstrumentedModel, run: Callable[[InstrumentedModel],
 
     Each entry names the operation, the class and the path of the innermost module around it.
     """
-    watch = _Watch()
+    watch = _Watch(model.model)
     with ExitStack() as hooks, watch:
         for path, module in model.model.named_modules():
             hooks.callback(module.register_forward_pre_hook(watch.enter(path)).remove)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,20 +83,22 @@ class BitSplitSearch(Search[BitSplitOptions]):
             return
         statistics = None
         if full is not None:
-            inputs = given[path].rows
+            inputs, exact = given[path].rows, given[path].counterparts(full)
             if self.options.compensate and "input" in sites and sites["input"].path in quantizers:
                 inputs = quantize_rows(quantizers[sites["input"].path], inputs, given[path].slots)
             matrices = weight_rows(full.operation, full.operation.get_parameter("weight").detach())
-            statistics = response_statistics(inputs.double(), full.rows.double(), matrices.double(),
+            statistics = response_statistics(inputs.double(), exact.double(), matrices.double(),
                                              self.options.damping)
         place = sites["weight"].path
-        model.place(place, self._stitched(weight, finite_weight(model, place), place, statistics))
+        operation: Any = model.operation(path)
+        arrange = partial(weight_rows, operation)
+        model.place(place, self._stitched(weight, finite_weight(model, place), place, arrange, statistics))
 
-    def _stitched(self, quantizer: Uniform, weight: Tensor, path: str, statistics: tuple[Tensor, Tensor] | None
-                  ) -> Stitched:
-        """The quantizer with the integers chosen for ``weight``."""
-        rows = Rows.of(quantizer, weight, path)
-        matrix = weight.reshape(len(weight), -1).double()
+    def _stitched(self, quantizer: Uniform, weight: Tensor, path: str, arrange: Callable[[Tensor], Tensor],
+                  statistics: tuple[Tensor, Tensor] | None) -> Stitched:
+        """The quantizer with the integers chosen for ``weight``; ``arrange`` gives its rows in groups."""
+        rows = Rows.of(quantizer, weight, path, arrange)
+        matrix = arrange(weight).flatten(0, 1).double()
         integers, step = fwa(matrix, rows)
         unit = 2 ** (rows.slot_bits - 2)  # integer units of the first plane
         if self.options.weights != "fwa":
@@ -103,4 +107,6 @@ class BitSplitSearch(Search[BitSplitOptions]):
                 planes, alpha = ofwa_rr(*statistics, planes, alpha, rows, self.options.response_epochs,
                                         self.options.settled)
             integers, step = stitch(planes) * rows.spread(unit), alpha / unit
-        return Stitched(quantizer.partition, quantizer.bits, integers.reshape(weight.shape), step)
+        positions = arrange(torch.arange(weight.numel(), device=weight.device).reshape(weight.shape)).flatten()
+        arranged = torch.empty_like(integers.flatten()).index_copy_(0, positions, integers.flatten())
+        return Stitched(quantizer.partition, quantizer.bits, arranged.reshape(weight.shape), step)

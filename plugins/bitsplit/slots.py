@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +19,14 @@ class Rows:
     slot_bits: Tensor
 
     @classmethod
-    def of(cls, quantizer: Uniform, weight: Tensor, path: str) -> Rows:
+    def of(cls, quantizer: Uniform, weight: Tensor, path: str, arrange: Callable[[Tensor], Tensor]) -> Rows:
         """The rows (output channels) of ``weight`` under the partition of ``quantizer``.
+
+        ``arrange`` makes (groups, out / groups, inner) of a tensor of its shape.
 
         Raises :class:`harness.QuantizationError` where a row has more than one scale, or bits outside of 3 to 8.
         """
-        index = quantizer.partition.index.to(weight.device).expand(weight.shape).reshape(len(weight), -1)
+        index = arrange(quantizer.partition.index.to(weight.device).expand(weight.shape)).flatten(0, 1)
         if not bool((index == index[:, :1]).all()):
             raise QuantizationError(f"Bit-Split needs one scale for each output channel at {path!r}, "
                                     f"not {quantizer.partition.granularity}",

@@ -20,7 +20,8 @@ def layer_operands(full: RowSample, given: RowSample, weight: Uniform | None, to
     bias = None if operation.bias is None else operation.get_parameter("bias").detach()
     bias = None if bias is None else bias.reshape(*matrices.shape[:2], 1)
     ones = None if bias is None else rows.new_ones((*rows.shape[:2], 1))
-    return Operand(matrices, matrices, weight, slots, bias), Operand(full.rows, rows, tokens, given.slots, ones)
+    return (Operand(matrices, matrices, weight, slots, bias),
+            Operand(given.counterparts(full), rows, tokens, given.slots, ones))
 
 
 def product_operands(full: ProductSample, given: ProductSample, left: Uniform | None, right: Uniform | None

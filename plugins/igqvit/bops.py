@@ -34,6 +34,6 @@ def group_bops(context: Context, quantizers: Mapping[str, InstanceGroups], point
     """Site -> number of groups -> BOPs, traced from one calibration sample."""
     model = context.model
     operations = {operation.path: operation for operation in trace(
-        model, lambda traced: list(context.calibration.outputs(traced, indices=[0])))}
+        model, lambda traced: list(context.calibration.responses(traced, indices=[0])))}
     return {path: {groups: layer_bops(operations[model.sites[path].operation], model.sites[path].operand,
                                       groups, points[path]) for groups in choices} for path in quantizers}

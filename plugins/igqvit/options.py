@@ -45,7 +45,8 @@ class GroupSearchOptions(Options):
     metric: Literal["kl", "mse"] = Field("kl", description="perturbation of the predictions, Eq. (9)")
     others: Literal["quantized", "fp"] = Field(
         "quantized", description="the other layers while one layer is toggled for Eq. (9)")
-    images: int | None = Field(None, ge=1, description="calibration images for Eq. (9); none: all of them")
+    images: int | None = Field(None, ge=1, description="calibration images for Eq. (9); none: all of them, in "
+                               "detection one, as in the paper")
     points: int = Field(4096, ge=16, description="at most so many channels or rows of one image and layer are "
                         "kept (a seeded draw); only windowed attention and long sequences have more")
 

@@ -28,7 +28,8 @@ def perturbations(context: Context, quantizers: Mapping[str, InstanceGroups], ca
     """
     model, divergence = context.model, _divergence(context, options)
     elsewhere = set() if options.others == "quantized" else set(model.sites)
-    count = min(options.images or len(context.calibration), len(context.calibration))
+    every = 1 if context.kind == "detection" else len(context.calibration)
+    count = min(options.images or every, len(context.calibration))
     psi = {path: dict.fromkeys(bounds, 0.0) for path, bounds in candidates.items()}
     batches = list(_slices(count, context.calibration.batch_size))
     with context.progress("perturbation of groups", len(batches) * len(quantizers)) as advance:
@@ -55,7 +56,7 @@ def perturbations(context: Context, quantizers: Mapping[str, InstanceGroups], ca
 
 
 def _predictions(context: Context, indices: Sequence[int]) -> Any:
-    (outputs,) = context.calibration.outputs(context.model, indices)
+    (outputs,) = context.calibration.responses(context.model, indices)
     return outputs
 
 

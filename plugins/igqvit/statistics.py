@@ -32,10 +32,10 @@ def collect(context: Context, quantizers: Mapping[str, InstanceGroups], images: 
         # One picture a forward: all points that are seen belong to it, whatever batch axes a site has.
         context.calibration.observe(context.model, sites=observers, batch_size=1, indices=[image])
         for path, parts in seen.items():
-            points = torch.cat(parts)
+            points = torch.cat(parts) if parts else torch.zeros(0, 2)
             totals[path] += len(points) / len(images)
             kept[path].append(_thin(points, limit, context.generator))
-    return {path: _stack(points, context.generator) for path, points in kept.items()}, totals
+    return {path: _stack(_filled(points), context.generator) for path, points in kept.items()}, totals
 
 
 def _observer(quantizer: InstanceGroups, parts: list[Tensor]) -> Callable[[Tensor], None]:
@@ -44,6 +44,12 @@ def _observer(quantizer: InstanceGroups, parts: list[Tensor]) -> Callable[[Tenso
         flat = upper.reshape(-1)
         parts.append(torch.stack((flat, torch.zeros_like(flat) if lower is None else lower.reshape(-1)), dim=-1))
     return see
+
+
+def _filled(points: list[Tensor]) -> list[Tensor]:
+    """An image that does not reach a site (no region found) takes the points of the last one before that does."""
+    last = next(image for image in points if len(image))
+    return [last := image if len(image) else last for image in points]
 
 
 def _stack(points: list[Tensor], generator: torch.Generator) -> Tensor:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from itertools import chain
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from harness import Context, Search, Spool, Uniform, finite_weight, forward_order, uniform_quantizers
+from harness import Context, Search, finite_weight, forward_order, uniform_quantizers
 
+from .capture import Capture, leaves_rows_out
 from .layer import Layer
 from .operand import Operand
 from .options import AlternatingOptions
@@ -37,44 +36,41 @@ class AlternatingSearch(Search[AlternatingOptions]):
             if model.sites[path].is_weight:
                 finite_weight(model, path)
         order = forward_order(model, context.calibration)
-        scales = self._attention_scales(context)
         pending = [path for stage in order for path in stage]
+        sampled = leaves_rows_out(context, pending, self.options.rows)
+        rows = math.ceil(self.options.sampled_rows / len(context.calibration)) if sampled else self.options.rows
         notes = context.notes.setdefault("alternating", {})
         with context.progress("intervals", total=len(pending)) as advance:
-            for stage in self._stages(order):
+            for stage in self._stages(order, sampled):
                 waiting = {site for path in pending for site in (s.path for s in model.sites_of(path).values())}
                 with model.full_precision(waiting), model.baked():
-                    spool = context.calibration.spool(model, stage)
-                with spool:
+                    capture = Capture(context, stage, rows)
+                with capture:
                     for path in stage:
-                        state = self._search(context, path, spool, scales.get(path, 1.0))
+                        state = self._search(context, path, capture)
                         notes[path] = {**state.factors, "objective": state.objective, "searches": len(state.steps)}
                         advance()
                 pending = [path for path in pending if path not in stage]
 
-    def _stages(self, order: list[list[str]]) -> list[list[str]]:
+    def _stages(self, order: list[list[str]], sampled: bool) -> list[list[str]]:
         paths = list(chain.from_iterable(order))
-        return {"parallel": [paths], "block": order, "sequential": [[path] for path in paths]}[self.options.order]
+        return {"parallel": [paths], "block": order, "sequential": [[path] for path in paths]}[
+            self.options.sampled_order if sampled else self.options.order]
 
-    def _search(self, context: Context, path: str, spool: Spool, scale: float | Tensor) -> State:
+    def _search(self, context: Context, path: str, capture: Capture) -> State:
         model, options = context.model, self.options
         quantizers = {operand: model.quantizer(site.path) for operand, site in model.sites_of(path).items()}
-
-        def inputs() -> Iterator[tuple[Tensor, ...]]:
-            for chunk in spool.chunks(path):
-                yield tuple(tensor.to(context.calibration.device) for tensor in chunk)
-
         extra: Extra | None = None
         problem: Layer | Product
         if "input" in quantizers:
-            problem = Layer(model.operation(path), quantizers, inputs)
+            problem = Layer(model.operation(path), quantizers, capture.inputs(path))
         elif "query" in quantizers:
-            problem = Product(("query", "key"), quantizers, inputs, scale)
+            problem = Product(("query", "key"), quantizers, capture.inputs(path))
             extra = Ranking(problem, options.ranking, context.generator) if options.ranking.enabled else None
         elif "attention" in quantizers:
-            problem = Product(("attention", "value"), quantizers, inputs)
+            problem = Product(("attention", "value"), quantizers, capture.inputs(path))
         else:  # an embedding: nothing multiplies its weight
-            Operand(quantizers["weight"], [model.operation(path).get_parameter("weight").detach()])
+            Operand.of(quantizers["weight"], model.operation(path).get_parameter("weight").detach())
             return State({"weight": 1.0}, torch.zeros(0), 0.0, ())
         state = alternate(problem, options, extra)
         for name, operand in problem.operands.items():
@@ -82,15 +78,3 @@ class AlternatingSearch(Search[AlternatingOptions]):
         if options.bias_correction and isinstance(problem, Layer):
             problem.correct_bias(state.shift)
         return state
-
-    def _attention_scales(self, context: Context) -> dict[str, float | Tensor]:
-        """What each ``query @ key^T`` is multiplied with."""
-        model = context.model
-        scales: dict[str, Any] = {}
-        paths = {s.operation for p, s in model.sites.items() if s.operand in ("query", "key")
-                 and isinstance(model.quantizer(p), Uniform)}
-        if paths:
-            with model.full_precision():
-                context.calibration.observe(model, indices=[0], operations={
-                    path: lambda *inputs, path=path: scales.setdefault(path, inputs[2]) for path in paths})
-        return scales

@@ -65,7 +65,7 @@ def hutchinson(context: Context, weights: Mapping[str, nn.Parameter], probes: in
                 weight.requires_grad_(True)
             for inputs in calibration.batches(indices=images):
                 with torch.enable_grad():
-                    outputs = calibration.forward(model, inputs)
+                    outputs = calibration.response(model, inputs)
                     gradients = _gradients(context.divergence(_detached(outputs), outputs), weights)
                 size = min(calibration.batch_size, len(images) - seen)
                 for _ in range(probes):

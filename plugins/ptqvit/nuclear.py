@@ -45,7 +45,7 @@ class NuclearSearch(Search[NuclearOptions]):
             handles = [submodule(model, module.owner).register_forward_hook(meters[module.name], with_kwargs=True)
                        for module in modules]
             try:
-                for _ in context.calibration.outputs(model, indices=images):
+                for _ in context.calibration.responses(model, indices=images):
                     pass
             finally:
                 for handle in handles:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness import Choice, Options, PlacementOptions
+from harness import ADDED_LATER, Choice, Options, PlacementOptions
 
 
 class RankingOptions(Options):
@@ -40,6 +40,16 @@ class AlternatingOptions(Options):
     order: Literal["parallel", "block", "sequential"] = Field(
         "block", description="inputs are captured with nothing, the earlier blocks, or every earlier operation "
         "quantized")
+    rows: int = Field(
+        256, ge=0, json_schema_extra=ADDED_LATER, description="most rows (tokens, output positions, queries) that an "
+        "operation may have in a picture for everything to be kept; with more, as in a detector, the search works on "
+        "a random sample; fewer where they are wider than 4096; 0: keep everything")
+    sampled_rows: int = Field(
+        1024, ge=1, json_schema_extra=ADDED_LATER, description="rows of each operation in such a sample, in equal "
+        "shares from all pictures, so that the search takes the same time however many there are")
+    sampled_order: Literal["parallel", "block", "sequential"] = Field(
+        "parallel", json_schema_extra=ADDED_LATER, description="the order where there is a sample: there passes over "
+        "the pictures cost more than the search")
 
     @model_validator(mode="after")
     def _ordered(self) -> AlternatingOptions:

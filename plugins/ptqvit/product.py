@@ -9,8 +9,7 @@ from torch import Tensor
 
 from harness import Quantizer
 
-from .blocks import in_blocks
-from .layer import Inputs
+from .inputs import Inputs, small_entries
 from .operand import Operand
 from .quadratic import Grams, by_grams, direct
 from .similarity import Measure, Sums
@@ -25,19 +24,17 @@ class Product:
 
     has_bias = False
 
-    def __init__(self, names: tuple[str, str], quantizers: dict[str, Quantizer], inputs: Inputs,
-                 scale: float | Tensor = 1.0) -> None:
+    def __init__(self, names: tuple[str, str], quantizers: dict[str, Quantizer], inputs: Inputs) -> None:
         self.left, self.right = names
-        self.inputs, self.scale = inputs, scale
-        self.operands = {name: Operand(quantizers[name], (chunk[side] for chunk in inputs()))
-                         for side, name in enumerate(names)}
-        self.bias = torch.zeros(1, dtype=torch.float64, device=next(inputs())[0].device)
+        self.inputs, self.scale = inputs, inputs.scale
+        self.operands = {name: Operand(quantizers[name], inputs.bounds.get(name)) for name in names}
+        self.bias = torch.zeros(1, dtype=torch.float64, device=inputs.device)
 
     def blocks(self, searched: str, held: float) -> Iterator[Measure]:
         """Blocks of the calibration set; each measures candidates with the other operand at ``held``."""
         side = 0 if searched == self.left else 1
         operand, other = self.operands[searched], self.operands[self.left if side else self.right]
-        for pair in in_blocks(chunk[:2] for chunk in self.inputs()):
+        for pair in self.inputs.blocks(small_entries, shuffled=True):
             def measure(factors: Sequence[float], raw: Tensor = pair[side], opposite: Tensor = pair[1 - side]) -> Sums:
                 target = self._rows(raw, side)
                 exact = self._columns(opposite, 1 - side)

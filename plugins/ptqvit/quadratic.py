@@ -40,8 +40,9 @@ class Grams:
         """The same function of all three."""
         return Grams(change(self.m), change(self.p), change(self.q))
 
-    def __add__(self, other: Grams) -> Grams:
-        return Grams(self.m + other.m, self.p + other.p, self.q + other.q)
+    def add_(self, other: Grams) -> Grams:
+        """Add other rows' matrices to these."""
+        return Grams(self.m.add_(other.m), self.p.add_(other.p), self.q.add_(other.q))
 
 
 @dataclass(frozen=True)

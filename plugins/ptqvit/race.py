@@ -1,8 +1,8 @@
 """Comparing candidates block by block, and dropping those that are out of the race.
 
-Blocks of the calibration set are alike, so the loss of a candidate, minus that of the leader on the same
-block, has a small spread. A candidate whose mean difference is many standard errors above 0 will not win
-on the rest of the set either; the others are measured on everything, exactly.
+Blocks are random samples of the calibration set, so the loss of a candidate, minus that of the leader on the
+same block, has a small spread. A candidate whose mean difference is many standard errors above 0 is very
+unlikely to win on the whole set (a test, not a proof); the others are measured on everything, exactly.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def race(blocks: Iterable[Measure], factors: Sequence[float], loss: Callable[[Su
     """Indices of the candidates that were measured on all blocks, and their sums.
 
     Args:
-        blocks: the calibration set, in blocks.
+        blocks: the calibration set, in blocks drawn at random.
         factors: the candidates.
         loss: of each candidate in some sums.
         handicap: what is added to the loss of candidate ``i``; asked for when the first are dropped.

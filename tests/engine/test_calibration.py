@@ -1,11 +1,10 @@
-"""Calibration streams: order, batches, observers, early stops, the spool."""
+"""Calibration streams: order, batches, observers, early stops."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,10 +80,14 @@ def test_observers_see_what_reaches_their_place_before_it_is_quantized(model: In
 
 
 def test_the_forward_stops_when_everything_was_seen(model: InstrumentedModel) -> None:
-    _calibration().observe(model, sites={"first.input": lambda tensor: None})
-    assert model.model.finished == 0
-    list(_calibration().outputs(model))
+    calibration, seen = _calibration(), []
+    calibration.observe(model, sites={"first.input": seen.append})
+    assert model.model.finished == 3  # the first pass over the batches shows what is called when
+    calibration.observe(model, sites={"first.input": seen.append})
     assert model.model.finished == 3
+    assert torch.equal(torch.cat(seen[:3]), torch.cat(seen[3:]))
+    calibration.observe(model, operations={"second": lambda tensor: None})
+    assert model.model.finished == 6  # nothing comes after it
 
 
 def test_weights_can_be_observed_too(model: InstrumentedModel) -> None:
@@ -109,28 +112,6 @@ def test_no_hooks_stay_behind(model: InstrumentedModel) -> None:
     with pytest.raises(ValueError, match="observer"):
         _calibration().observe(model, sites={"first.input": fail}, operations={"second": fail})
     assert not any(module._forward_pre_hooks for module in model.modules())
-
-
-def test_a_spool_gives_back_what_went_by(model: InstrumentedModel, tmp_path: Path) -> None:
-    calibration = _calibration()
-    with calibration.spool(model, ["first", "second"], str(tmp_path)) as spool:
-        assert len(list(tmp_path.rglob("*"))) == 1 + 2 * 3
-        for _ in range(2):  # as often as wanted
-            chunks = list(spool.chunks("first"))
-            assert torch.equal(torch.cat([inputs for (inputs,) in chunks]), torch.cat(list(calibration.batches())))
-            (second,) = next(spool.chunks("second"))
-            assert torch.equal(second, model.operation("first")(next(calibration.batches())))
-        second.zero_()  # a copy: what is stored does not change
-        assert bool(next(spool.chunks("second"))[0].any())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_spool_that_fails_leaves_nothing_behind(model: InstrumentedModel, tmp_path: Path) -> None:
-    with torch.no_grad():
-        model.operation("first").weight.fill_(math.nan)
-    with pytest.raises(QuantizationError):
-        _calibration().spool(model, ["second"], str(tmp_path))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_inputs_of_any_form_reach_the_device() -> None:

@@ -36,6 +36,7 @@ class Scaled(nn.Linear):
 @pytest.mark.parametrize("original", [
     nn.Linear(3, 2), nn.Linear(3, 2, bias=False), Scaled(), TinyAttention(),
     nn.Sequential(nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect", groups=2, stride=2)),
+    nn.Sequential(nn.ConvTranspose2d(4, 6, 3, padding=1, groups=2, stride=2, output_padding=1)),
     nn.Sequential(nn.Embedding(7, 3, padding_idx=0))], ids=lambda module: type(module).__name__)
 def test_a_model_of_one_module_and_back(original: nn.Module) -> None:
     inputs = {"Linear": torch.randn(2, 3), "Scaled": torch.randn(2, 3), "TinyAttention": torch.randn(2, 5, 16)}.get(
@@ -206,6 +207,8 @@ def test_products_outside_of_sites_are_found() -> None:
     assert len(found) == 2
     assert all("in Outside at '0'" in entry for entry in found)
     assert "scaled_dot_product" in found[0]
+    assert unseen_products(model, lambda m: torch.ones(2, 2) @ torch.ones(2)) == [
+        "mv in Sequential at 'the model itself'"]
     transposed = instrument(nn.Sequential(nn.Linear(2, 2), nn.ConvTranspose1d(2, 2, 1)), {})
     assert unseen_products(transposed, lambda m: m(torch.randn(1, 2, 2))) == [
         "convolution in ConvTranspose1d at '1'"]
@@ -225,6 +228,21 @@ def test_products_outside_of_sites_are_found() -> None:
     ("layer2.0.downsample.0", nn.Conv2d(1, 1, 1), "downsample"),
     ("head.fc", nn.Linear(1, 1), "head"), ("head_dist", nn.Linear(1, 1), "head"),
     ("classifier", nn.Linear(1, 1), "head"), ("layer1.0.conv1", nn.Conv2d(1, 1, 1), "conv"),
+    ("backbone.patch_embed.projection", nn.Conv2d(1, 1, 1), "patch_embed"),
+    ("backbone.stages.0.blocks.0.attn.w_msa.qkv", nn.Linear(1, 1), "qkv"),
+    ("backbone.stages.0.blocks.0.attn.w_msa.proj", nn.Linear(1, 1), "proj"),
+    ("backbone.stages.0.blocks.0.ffn.layers.0.0", nn.Linear(1, 1), "fc1"),
+    ("backbone.stages.0.blocks.0.ffn.layers.1", nn.Linear(1, 1), "fc2"),
+    ("decoder.layers.0.cross_attn.attn.q_proj", nn.Linear(1, 1), "query"),
+    ("decoder.layers.0.cross_attn.attn.out_proj", nn.Linear(1, 1), "proj"),
+    ("backbone.conv1", nn.Conv2d(1, 1, 1), "conv"), ("neck.lateral_convs.0.conv", nn.Conv2d(1, 1, 1), "conv"),
+    ("rpn_head.rpn_conv", nn.Conv2d(1, 1, 1), "conv"), ("rpn_head.rpn_cls", nn.Conv2d(1, 1, 1), "head"),
+    ("rpn_head.rpn_reg", nn.Conv2d(1, 1, 1), "head"), ("roi_head.bbox_head.2.fc_cls", nn.Linear(1, 1), "head"),
+    ("roi_head.bbox_head.fc_reg", nn.Linear(1, 1), "head"),
+    ("roi_head.bbox_head.shared_fcs.1", nn.Linear(1, 1), "linear"),
+    ("roi_head.mask_head.conv_logits", nn.Conv2d(1, 1, 1), "head"),
+    ("roi_head.mask_head.upsample", nn.ConvTranspose2d(1, 1, 1), "conv"),
+    ("bbox_head.reg_ffn.layers.1", nn.Linear(1, 1), "linear"),
     ("something.new", nn.Linear(1, 1), "linear")])
 def test_roles(path: str, module: nn.Module, role: str) -> None:
     assert role_of(path, module) == role

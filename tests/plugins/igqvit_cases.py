@@ -76,7 +76,7 @@ def quantized(model: nn.Module, bits: str = "4/4", size: int = 16, **options: An
 
 
 def outputs_of(context: Context) -> Tensor:
-    return torch.cat(list(context.calibration.outputs(context.model)))
+    return torch.cat(list(context.calibration.responses(context.model)))
 
 
 @contextmanager

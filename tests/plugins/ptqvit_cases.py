@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import Bits, Calibration, Choice, Context, InstrumentedModel, Uniform, instrument
+from harness import Bits, Calibration, Choice, Context, InstrumentedModel, MinMax, Uniform, instrument
 from harness.registry import registry
+from harness_plugins.ptqvit.inputs import Inputs
+from harness_plugins.ptqvit.sample import LayerSample
+from harness_plugins.ptqvit.store import BlockSize
 
 SYMMETRIC = Choice(name="uniform", options={"granularity": "tensor", "scheme": "symmetric"})
 
@@ -84,3 +87,31 @@ def fake(tensor: Tensor, scale: float, bits: int = 4) -> Tensor:
     """Equation 8, times the scale."""
     half = 2 ** (bits - 1)
     return (torch.round(tensor / scale).clamp(-half, half - 1)) * scale
+
+
+def inputs_of(quantizers: dict[str, Any], chunks: Sequence[tuple[Tensor, ...]], operation: Any = None,
+              **given: Any) -> Inputs:
+    """All of the chunks' items in memory, as a capture would give them; of a layer with its ``operation``."""
+    operands = [operand for operand in quantizers if operand != "weight"]
+    bounds = {}
+    for side, operand in enumerate(operands):
+        if isinstance(quantizers[operand], Uniform):
+            observer = MinMax(quantizers[operand].partition)
+            for chunk in chunks:
+                observer.observe(chunk[side])
+            bounds[operand] = observer.range()
+    kept: list[tuple[Tensor, ...]] = list(chunks)
+    if operation is not None:
+        kept, sample = [], LayerSample(operation, 0, torch.Generator(), lambda tensors: kept.append(tuple(tensors)))
+        for chunk in chunks:
+            sample.take(chunk, 1)
+            sample.finish(1)
+    items = tuple(torch.cat(parts) for parts in zip(*kept, strict=True))
+
+    def blocks(size: BlockSize, seed: int | None) -> Iterator[tuple[Tensor, ...]]:
+        order = (torch.arange(len(items[0])) if seed is None
+                 else torch.randperm(len(items[0]), generator=torch.Generator().manual_seed(seed)))
+        for chosen in order.split(size([item.shape[1:] for item in items])):
+            yield tuple(item[chosen] for item in items)
+
+    return Inputs(blocks, len(items[0]), bounds, **given)

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from ptqvit_cases import run_method, vit_context
+from ptqvit_cases import inputs_of, run_method, vit_context
 from torch import Tensor
 
-from harness import Choice, Identity, OptionError, QuantizationError, Uniform
+from harness import Choice, Identity, OptionError, QuantizationError, Uniform, hinge_ranking_loss
 from harness.registry import registry
+from harness_plugins.ptqvit.inputs import Inputs
 from harness_plugins.ptqvit.options import RankingOptions
 from harness_plugins.ptqvit.product import Product
 from harness_plugins.ptqvit.ranked import Ranking
+from harness_plugins.ptqvit.store import Store
 
 
 def options(**given: Any) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def test_bias_of_the_first_layer_removes_its_mean_error() -> None:
         if key == "quantized":
             run_method(context, **options())
         hook = operation.register_forward_hook(lambda m, i, o, seen=seen: seen.append(o))
-        list(context.calibration.outputs(model))
+        list(context.calibration.responses(model))
         hook.remove()
         outputs[key] = torch.cat(seen).double()
     drift = (outputs["quantized"] - outputs["exact"]).mean((0, 2, 3))
@@ -93,7 +95,7 @@ def test_ranking_of_all_rows_and_of_drawn_rows(on: Any) -> None:
     from harness import Partition
     chunks = [(torch.randn(3, 2, 7, 4), torch.randn(3, 2, 7, 4)) for _ in range(2)]
     quantizers = {name: Uniform(Partition.tensor(), 3, "symmetric") for name in ("query", "key")}
-    product = Product(("query", "key"), quantizers, lambda: iter(chunks), 0.5)
+    product = Product(("query", "key"), quantizers, inputs_of(quantizers, chunks, scale=0.5, rows_of_entry=7.0))
 
     def loss(rows: int, reduction: Any = "mean", gamma: float = 1.0) -> float:
         given = RankingOptions(rows=rows, on=on, reduction=reduction, gamma=gamma, theta=0.2)
@@ -119,6 +121,27 @@ def test_ranking_of_all_rows_and_of_drawn_rows(on: Any) -> None:
     few = Ranking(product, RankingOptions(rows=9), torch.Generator().manual_seed(0))
     assert few._kept is not None
     assert few._kept[0][0].shape == (5, 2, 1, 4), "9 rows are 5 queries of 2 heads"
+
+
+@pytest.mark.parametrize("rows", [0, 10_000])
+def test_ranking_of_rows_of_several_lengths(rows: int) -> None:
+    torch.manual_seed(0)
+    from harness import Partition
+    with Store() as store:
+        for queries, keys in ((5, 9), (7, 4), (5, 9)):
+            store.append("a", [torch.randn(1, 2, queries, 4), torch.randn(1, 2, keys, 4)])
+        quantizers = {name: Uniform(Partition.tensor(), 3, "symmetric") for name in ("query", "key")}
+        bounds = dict.fromkeys(quantizers, (torch.tensor([-2.0]), torch.tensor([2.0])))
+        product = Product(("query", "key"), quantizers, Inputs(
+            lambda size, seed: store.blocks("a", size, seed), store.count("a"), bounds, scale=0.5))
+        loss = Ranking(product, RankingOptions(rows=rows, gamma=1.0), torch.Generator().manual_seed(0))(0.9, 0.8)
+        total, counted = 0.0, 0
+        for query, key in product.inputs.blocks(lambda _: 1):
+            maps = (query @ key.mT / 2, (product.operands["query"].quantized(query, 0.9)
+                                         @ product.operands["key"].quantized(key, 0.8).mT) / 2)
+            total += float(hinge_ranking_loss(*maps)) * maps[0][..., 0].numel()
+            counted += maps[0][..., 0].numel()
+    assert loss == pytest.approx(total / counted, rel=1e-5)
 
 
 def test_same_seed_same_result() -> None:

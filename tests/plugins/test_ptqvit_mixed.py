@@ -81,7 +81,7 @@ def test_nuclear_sensitivity_is_equation_17(kind: str) -> None:
         look(attention)
         hook = model.operation("blocks.1.mlp.fc2").register_forward_hook(lambda m, i, o: features.append(o))
         context.calibration.observe(model, operations={"blocks.1.mlp.fc1": inputs.append})
-        list(context.calibration.outputs(model))
+        list(context.calibration.responses(model))
         hook.remove()
     a, o, x = torch.cat(attention), torch.cat(features), torch.cat(inputs)
     modules = {module.name: module for module in modules_of(model, "nuclear")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from ptqvit_cases import fake, pearson, symmetric
+from ptqvit_cases import fake, inputs_of, pearson, symmetric
 from torch import Tensor, nn
 
 from harness import instrument
@@ -31,7 +31,8 @@ def layer(module: nn.Module, shape: tuple[int, ...], chunks: int = 3, bits: int 
         (-1, 1, 1) if len(shape) == 4 else (-1,)) for _ in range(chunks)]
     model = instrument(nn.Sequential(module), {})
     quantizers = symmetric(model, bits)
-    return Layer(model.operation("0"), quantizers, lambda: ((chunk,) for chunk in inputs)), inputs
+    given = inputs_of(quantizers, [(chunk,) for chunk in inputs], model.operation("0"))
+    return Layer(model.operation("0"), quantizers, given), inputs
 
 
 LAYERS = {
@@ -95,7 +96,7 @@ def test_product_candidates_equal_the_plain_way(names: tuple[str, str], side: in
               for _ in range(2)]
     scale = 0.4 if scores else 1.0
     operands = {name: _uniform() for name in names}
-    problem = Product(names, operands, lambda: iter(chunks), scale)
+    problem = Product(names, operands, inputs_of(operands, chunks, scale=scale))
     steps = [float(problem.operands[name].full_range) for name in names]
     slow = []
     for factor in GRID:
@@ -144,7 +145,7 @@ def test_similarity_of_constants_is_defined() -> None:
 
 def test_zero_tensors_keep_the_full_range() -> None:
     problem, _ = layer(nn.Linear(4, 3), (2, 5, 4))
-    problem.operands["weight"] = Operand(_uniform(), [torch.zeros(3, 4)])
+    problem.operands["weight"] = Operand.of(_uniform(), torch.zeros(3, 4))
     problem.weight.zero_()
     state = alternate(problem, AlternatingOptions())
     assert abs(state.factors["weight"] - 1) < 0.01
@@ -252,7 +253,8 @@ def test_full_precision_operand_is_left_alone() -> None:
     inputs = [torch.randn(3, 5, 4)]
     model = instrument(nn.Sequential(nn.Linear(4, 3)), {})
     quantizers = symmetric(model) | {"input": Identity()}
-    state = alternate(Layer(model.operation("0"), quantizers, lambda: ((x,) for x in inputs)), AlternatingOptions())
+    given = inputs_of(quantizers, [(x,) for x in inputs], model.operation("0"))
+    state = alternate(Layer(model.operation("0"), quantizers, given), AlternatingOptions())
     assert state.factors["input"] == 1.0
     assert state.objective < -0.9
 
