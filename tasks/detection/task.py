@@ -1,0 +1,79 @@
+"""The detection tasks: detector, pictures and average precision at both scales."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from harness import DataError, InstrumentedModel, Resolved, Samples, Scorer, Task
+
+from .coco_folder import Role, Split, find_split
+from .detectors import assigner, build, load
+from .families import FAMILIES
+from .response import query_divergence, query_response, region_divergence, region_response
+from .samples import DetectionSamples
+from .scene_folder import scene_folder
+from .scorer import AveragePrecisionScorer
+
+
+class DetectionTask(Task):
+    """Mask R-CNN, Cascade Mask R-CNN or DETR, on COCO or on scenes of digits."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        super().__init__(resolved)
+        self._family = FAMILIES[resolved.task]
+        # Pictures of COCO differ in size; in a batch they would be padded, which changes their figures.
+        self.batch_size = 1 if resolved.scale == "full" else 8
+
+    def model(self) -> nn.Module:
+        """See :meth:`harness.Task.model`. Raises :class:`DataError` for a checkpoint that does not fit."""
+        where = self.resolved.locations
+        detector = build(self.resolved.model, len(self._split("val").categories), where["seed"] or 0)
+        if where["weights"]:
+            load(detector, where["weights"])
+        return detector
+
+    def pool(self) -> Samples:
+        """The annotated pictures of the train split (at the mini scale, of its first scenes)."""
+        return DetectionSamples(self._split("train"), self.resolved.model, annotated=True)
+
+    def evaluation(self) -> Samples:
+        """The val split."""
+        return DetectionSamples(self._split("val"), self.resolved.model, annotated=False)
+
+    def scorer(self) -> Scorer:
+        """``box_ap``, ``mask_ap`` where the detector has masks, and COCO's other figures, in percent."""
+        return AveragePrecisionScorer(self._split("val").content(), ("box", "mask") if self._family.masks else ("box",))
+
+    def forward(self, model: nn.Module, inputs: Any) -> Any:
+        """mmdet's data samples with the detections, in the coordinates of the original pictures."""
+        return model(inputs["inputs"], inputs["data_samples"], mode="predict")
+
+    def response(self, model: nn.Module, inputs: Any) -> Any:
+        """Class, box and mask answers on fixed regions (R-CNN), or of every query (DETR)."""
+        detector = model.model if isinstance(model, InstrumentedModel) else model
+        return (region_response if self._family.masks else query_response)(detector, inputs)
+
+    def divergence(self, reference: Any, outputs: Any) -> Tensor:
+        """IGQ-ViT's Eq. A: see :mod:`.response`."""
+        if self._family.masks:
+            return region_divergence(reference, outputs)
+        return query_divergence(reference, outputs, self._assigner)
+
+    @cached_property
+    def _assigner(self) -> Any:
+        return assigner(self.resolved.model)
+
+    @cached_property
+    def _root(self) -> Path:
+        return Path(self.resolved.locations["data"]) if self.resolved.scale == "full" else scene_folder()
+
+    def _split(self, role: Role) -> Split:
+        split = find_split(self._root, role)
+        if self.resolved.scale == "full" and split.fingerprint != self.resolved.locations[role]:
+            raise DataError(f"the {role} split in {self._root} has changed since the run was planned",
+                            "Let nothing write to the data while runs are going on, then start again")
+        return split
