@@ -36,6 +36,8 @@ class IgqVit(PostTraining[IgqOptions]):
         return super().bits_of(site, context)
 
     def calibrate(self, context: Context) -> None:
+        if self.options.single_token == "layer":
+            self._place_single_tokens(context)
         static: dict[str, Uniform] = {}
         for path, quantizer in context.model.quantizers.items():
             site = context.model.sites[path]
@@ -51,6 +53,20 @@ class IgqVit(PostTraining[IgqOptions]):
         set_static_ranges(context, static, self.options.static_range)
         if any(isinstance(quantizer, InstanceGroups) for quantizer in context.model.quantizers.values()):
             context.search(self.options.search)
+
+    def _place_single_tokens(self, context: Context) -> None:
+        """One range for inputs (instances, channels): without tokens there is nothing to take extremes over."""
+        dimensions: dict[str, int] = {}
+        grouped = {path: quantizer for path, quantizer in context.model.quantizers.items()
+                   if isinstance(quantizer, InstanceGroups) and quantizer.axis == "channels"}
+        with context.model.full_precision():
+            context.calibration.observe(context.model, sites={
+                path: lambda tensor, path=path: dimensions.__setitem__(path, tensor.dim()) for path in grouped})
+        for path, quantizer in grouped.items():
+            if dimensions[path] == 2:
+                site = context.model.sites[path]
+                context.model.place(path, context.registry.create(
+                    context.registry.quantizers, self.options.activations, site, quantizer.bits))
 
     def _channels(self, site: Site) -> Choice:
         options = self.options

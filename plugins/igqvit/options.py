@@ -60,6 +60,9 @@ class IgqOptions(PlacementOptions):
     rows: Literal["dynamic", "layer", "per_row"] = Field(
         "dynamic", description="softmax attentions: instance-aware groups of rows; one range; a range for each "
         "row of each instance (upper bound)")
+    single_token: Literal["layer", "groups"] = Field(
+        "layer", description="inputs with one token an instance (pooled features, regions of a detector), where a "
+        "channel's maximum is its minimum: one range, or groups as elsewhere")
     g: int = Field(DEFAULT_GROUPS, ge=1, description="number of groups, and average number after allocation")
     distance: Distance = Field("l2_minmax", description="how (max, min) is compared with a group's bounds, Eq. (4)")
     softmax_lower: Lower = Field("zero", description="lower bounds of the groups of attention rows")

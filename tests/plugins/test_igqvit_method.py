@@ -31,12 +31,28 @@ def test_placement_is_the_papers() -> None:
             assert (granularity, bits) == ("channel", 4)
         elif site.role == "patch_embed":
             assert (granularity, bits) == ("tensor", 8)
+        elif site.role == "head":  # its input is one token a picture
+            assert (granularity, bits) == ("tensor", 4)
         elif site.operand == "input":
             assert (granularity, bits, described[path]["groups"]) == ("instance groups (channels)", 4, 3)
         elif site.operand == "attention":
             assert (granularity, described[path]["groups"]) == ("instance groups (rows)", 3)
         else:
             assert (granularity, bits) == ("tensor", 4)
+
+
+def test_inputs_of_one_token_have_one_range_unless_asked() -> None:
+    """Groups of single values clip half of their members, so that more bits do not help; one range does not."""
+    errors = {}
+    for choice in ("layer", "groups"):
+        context, method = context_of(tiny_vit(), "8/8"), igqvit(single_token=choice)
+        method.place(context)
+        method.calibrate(context)
+        head = context.model.quantizer("head.input")
+        assert isinstance(head, InstanceGroups) == (choice == "groups")
+        features = torch.randn(64, 12)
+        errors[choice] = float((head(features) - features).abs()[features.abs() < 0.5].max())
+    assert errors["layer"] < errors["groups"] / 4
 
 
 def test_swin_is_grouped_by_window_and_keeps_its_predictions_at_8_bits() -> None:
