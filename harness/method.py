@@ -114,12 +114,14 @@ class Scorer(Protocol):
 class Scores:
     """``metrics``: name -> value (percent for accuracies), the task's main metric first.
 
+    ``beside``: names of metrics that tables show beside the main one (mask AP beside box AP).
     ``per_sample``: one number a sample in evaluation order (1/0 for right/wrong), for paired
     statistics; empty where a metric has no such parts.
     """
 
     metrics: Mapping[str, float]
     per_sample: tuple[float, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 class Task(ABC):

@@ -114,7 +114,7 @@ class Runner:
         main_metric = next(iter(measured.scores.metrics))
         record = Record(
             asked=run.asked, options=run.given, status="ok", notice=run.task.notice,
-            metrics=dict(measured.scores.metrics), main_metric=main_metric,
+            metrics=dict(measured.scores.metrics), main_metric=main_metric, metrics_beside=measured.scores.beside,
             per_sample=PerSample.pack(measured.scores.per_sample), costs=Costs(**measured.costs),
             coverage=measured.coverage, calibration=measured.calibration, notes=measured.notes,
             timings=phases.seconds, peak_memory=peak_memory(), environment=self._environment(), created=_now())

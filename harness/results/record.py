@@ -151,6 +151,7 @@ class Record(Part):
     notice: str = ""
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     main_metric: str = ""
+    metrics_beside: tuple[str, ...] = ()
     per_sample: PerSample | None = None
     reference: Reference | None = None
     costs: Costs | None = None
@@ -203,7 +204,9 @@ class Record(Part):
 
     def to_json(self) -> str:
         """The text of the record's file: the same bytes for the same record."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False,
+        # A field that came later is not written where it is empty, so that older records keep their bytes.
+        later = set() if self.metrics_beside else {"metrics_beside"}
+        return json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True, indent=1, ensure_ascii=False,
                           allow_nan=False) + "\n"
 
     @classmethod

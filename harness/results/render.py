@@ -18,22 +18,23 @@ def grid(section: Section) -> Grid:
     """Column heads and rows of text of a section: full precision first, then one row a method."""
     head = ["method"]
     for bits in section.bits or ("32/32",):
-        head += [f"{bits} {section.metric} (drop)", f"{bits} difference", f"{bits} BOPs (G)", f"{bits} size (MB)"]
+        head += [f"{bits} {name}" for name in _columns(section)]
     body = []
     if section.reference is not None:
         flag = " [FLAGGED]" if section.gate and section.gate.gate == "flagged" else ""
-        body.append([f"full precision{flag}", *_reference(section.reference) * max(1, len(section.bits))])
-    body += [[row.label, *(text for bits in section.bits for text in _method(row, bits))] for row in section.rows]
+        body.append([f"full precision{flag}", *_reference(section, section.reference) * max(1, len(section.bits))])
+    body += [[row.label, *(text for bits in section.bits for text in _method(section, row, bits))]
+             for row in section.rows]
     return head, body
 
 
 def long_grid(section: Section) -> Grid:
     """The same as :func:`grid` with one line a method and bit-width, narrow enough for a terminal."""
-    head = ["W/A", "method", f"{section.metric} (drop)", "difference", "BOPs (G)", "size (MB)"]
-    body = [] if section.reference is None else [["32/32", "full precision", *_reference(section.reference)]]
+    head = ["W/A", "method", *_columns(section)]
+    body = [] if section.reference is None else [["32/32", "full precision", *_reference(section, section.reference)]]
     for bits in section.bits:
         rows = sorted((row for row in section.rows if bits in row.cells), key=lambda row: row.cells[bits].rank or 0)
-        body += [[bits, row.label, *_method(row, bits)] for row in rows]
+        body += [[bits, row.label, *_method(section, row, bits)] for row in rows]
     return head, body
 
 
@@ -44,21 +45,29 @@ def published_grid(rows: Iterable[PublishedRow]) -> Grid:
               ", ".join(part for part in (row.source, row.table) if part), row.note] for row in rows])
 
 
-def _reference(cell: Cell) -> list[str]:
-    return ["" if cell.value is None else f"{cell.value:.2f}", "", *_costs(cell)]
+def _columns(section: Section) -> list[str]:
+    return [f"{section.metric} (drop)", *section.beside, "difference", "BOPs (G)", "size (MB)"]
 
 
-def _method(row: Row, bits: str) -> list[str]:
+def _reference(section: Section, cell: Cell) -> list[str]:
+    return ["" if cell.value is None else f"{cell.value:.2f}", *_beside(section, cell), "", *_costs(cell)]
+
+
+def _beside(section: Section, cell: Cell) -> list[str]:
+    return [f"{cell.beside[name]:.2f}" if name in cell.beside else "" for name in section.beside]
+
+
+def _method(section: Section, row: Row, bits: str) -> list[str]:
     cell = row.cells.get(bits)
-    if cell is None:
-        return ["", "", "", ""]
-    if cell.value is None:
-        return ["failed", "", "", ""]
+    if cell is None or cell.value is None:
+        empty = [""] * (len(_columns(section)) - 1)
+        return ["" if cell is None else "failed", *empty]
     spread = "" if cell.sd is None else f" ± {cell.sd:.2f} (n={len(cell.seeds)})"
     drop = "" if cell.drop is None else f" ({_fixed(cell.drop)})"
     failed = f", {len(cell.failed)} failed" if cell.failed else ""
     rank = f"{cell.rank}{'=' if cell.tied else '.'} "
-    return [f"{rank}{cell.value:.2f}{spread}{drop}{failed}", _difference(cell, row.label), *_costs(cell)]
+    return [f"{rank}{cell.value:.2f}{spread}{drop}{failed}", *_beside(section, cell), _difference(cell, row.label),
+            *_costs(cell)]
 
 
 def _difference(cell: Cell, label: str) -> str:
@@ -143,6 +152,9 @@ def to_csv(table: Table) -> str:
         cells += [(row.label, row.cells[bits]) for row in section.rows for bits in section.bits if bits in row.cells]
         for label, cell in cells:
             writer.writerow({**scope, "kind": "measured", "method": label, **_csv_cell(cell)})
+            for name, value in cell.beside.items():
+                writer.writerow({**scope, "kind": "measured", "method": label, "bits": cell.bits, "metric": name,
+                                 "value": value, "seeds": " ".join(map(str, cell.seeds))})
         for figure in section.published:
             writer.writerow({"kind": "published", "task": figure.task, "model": figure.model, "dataset": figure.dataset,
                              "method": figure.method, "bits": figure.bits, "metric": figure.metric,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .identity import digest
@@ -23,7 +23,7 @@ class Cell:
 
     ``value``: mean of the main metric; ``sd`` over seeds, where there are several. ``drop``: full precision
     minus ``value``. ``bops``: bit-operations for one sample; ``size``: bytes of the model. ``difference``: to
-    ``compared_with`` (a row's label). ``failed``: seeds without a result.
+    ``compared_with`` (a row's label). ``failed``: seeds without a result. ``beside``: means of further metrics.
     """
 
     bits: str
@@ -39,6 +39,7 @@ class Cell:
     tied: bool = False
     difference: Difference | None = None
     compared_with: str = ""
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Row:
 class Section:
     """Records that may be compared, and the papers' figures for the same task and model.
 
-    ``reference``: the full-precision cell. ``gate``: how it compares with the checkpoint's published figure.
+    ``beside``: metrics shown beside the main one. ``reference``: the full-precision cell. ``gate``: how it
+    compares with the checkpoint's published figure.
     ``remarks``: what a reader must know (failures, gate, versions); ``explanation``: how to read the numbers.
     """
 
@@ -63,6 +65,7 @@ class Section:
     heading: str
     notices: tuple[str, ...]
     metric: str
+    beside: tuple[str, ...]
     convention: str
     bits: tuple[str, ...]
     reference: Cell | None
@@ -124,8 +127,10 @@ def _section(scope: Scope, heading: str, members: Sequence[Record], published: S
     rows = [Row(label, group[0].asked.method, group[0].options, cells[label]) for label, group in grouped.items()]
     return Section(
         scope=scope, heading=heading, notices=tuple(sorted({r.notice for r in members if r.notice})),
-        metric=next((record.main_metric for record in members if record.main_metric), ""), convention=convention,
-        bits=bits, reference=_cell("32/32", [reference], full, convention) if reference else None, gate=gate,
+        metric=next((record.main_metric for record in members if record.main_metric), ""),
+        beside=tuple(dict.fromkeys(name for record in members for name in record.metrics_beside)),
+        convention=convention, bits=bits,
+        reference=_cell("32/32", [reference], full, convention) if reference else None, gate=gate,
         rows=tuple(sorted(rows, key=lambda row: _row_order(row, bits))), remarks=remarks(members, gate),
         explanation=explanation(members), published=tuple(sorted(
             (row for row in published if row.model == scope.model), key=_published_order)))
@@ -181,7 +186,14 @@ def _cell(bits: str, group: Sequence[Record], full: float | None, convention: st
         drop=None if full is None or value is None else full - value,
         bops=_mean([record.costs.bops.get(convention) for record in done if record.costs]),
         size=_mean([record.costs.sizes.get(convention, record.costs.sizes.get("plain")) for record in done
-                    if record.costs]), **ranking)
+                    if record.costs]),
+        beside={name: mean_sd([record.metrics[name] for record in done])[0] for name in _beside(done)}, **ranking)
+
+
+def _beside(records: Sequence[Record]) -> list[str]:
+    """The metrics to show beside the main one that all of the records have."""
+    wanted = dict.fromkeys(name for record in records for name in record.metrics_beside)
+    return [name for name in wanted if all(name in record.metrics for record in records)]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -40,10 +40,10 @@ def ensure_mmcv() -> None:
     :class:`PlainOperators` take their place. Calling it again does nothing.
 
     Raises:
-        HarnessError: one of the three is not installed, or their versions do not fit each other.
+        HarnessError: one of them, or faster-coco-eval, is not installed, or their versions do not fit each other.
     """
     ensure_torchvision()
-    for package in ("mmengine", "mmcv", "mmdet"):
+    for package in ("mmengine", "mmcv", "mmdet", "faster_coco_eval"):
         if find_spec(package) is None:
             raise HarnessError(f"detection needs {package}, which is not installed", INSTALL)
     try:

@@ -64,7 +64,7 @@ class AveragePrecisionScorer:
             metrics |= {f"{kind}_{name}": 100 * float(value)
                         for name, value in zip(_FIGURES, judged.stats, strict=False) if value >= 0}
         main = {f"{kind}_ap": metrics.pop(f"{kind}_ap", 0.0) for kind in self._kinds}
-        return Scores(main | metrics)
+        return Scores(main | metrics, beside=tuple(list(main)[1:]))
 
 
 def _silent(*_: object) -> None:

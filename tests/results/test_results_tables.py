@@ -243,6 +243,22 @@ def test_golden_tables(records: list[Record], form: str) -> None:
     assert FORMATS[form](build(records, rows, "imagenet")) == (GOLDEN / f"table.{form}").read_text(encoding="utf-8")
 
 
+def test_metrics_beside_the_main_one(make_record: Make) -> None:
+    """A column for each, means over seeds; an older record without them leaves its cell empty."""
+    beside = {"main_metric": "box_ap", "metrics_beside": ("mask_ap",), "per_sample": None}
+    records = [make_record("a", seed=seed, metrics={"box_ap": 40.0, "mask_ap": mask, "box_ap50": 60.0}, **beside)
+               for seed, mask in ((0, 30.0), (1, 31.0))]
+    records.append(make_record("old", metrics={"box_ap": 39.0, "mask_ap": 29.0}, main_metric="box_ap", per_sample=None))
+    table = build(records, [], "imagenet")
+    (section,) = table.sections
+    head, body = grid(section)
+    column = head.index("4/4 mask_ap")
+    assert {row[0]: row[column] for row in body} == {"a": "30.50", "old": ""}
+    assert all("box_ap50" not in name for name in head)
+    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [(line["method"], line["value"]) for line in lines if line["metric"] == "mask_ap"] == [("a", "30.5")]
+
+
 def test_published_figures_stand_apart(records: list[Record]) -> None:
     rows = [published_row(), published_row(model="other"), published_row(task="coco")]
     section = only(records, published=rows)
