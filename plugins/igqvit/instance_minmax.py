@@ -23,9 +23,10 @@ class InstanceMinMax(Quantizer):
     def __init__(self, options: InstanceMinMaxOptions, bits: int, slots: int = 0) -> None:
         super().__init__()
         self.axis, self.bits, self.slots = options.axis, bits, slots
+        self.leading = 1
 
     def quantize(self, tensor: Tensor) -> Tensor:
-        upper, lower = extremes(tensor.detach(), self.axis)
+        upper, lower = extremes(tensor.detach(), self.axis, leading=self.leading)
         if self.axis == "rows":
             self.slots = upper[0].numel()
         bits = torch.full_like(upper, self.bits)

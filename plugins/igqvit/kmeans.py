@@ -51,6 +51,13 @@ def running_mean(points: Tensor, centres: Tensor, counts: Tensor, kind: Distance
     return centres + (sums - members * centres) / counts.clamp(min=1), counts.squeeze(-1)
 
 
+def reach(points: Tensor, bounds: tuple[Tensor, Tensor], kind: Distance) -> tuple[Tensor, Tensor]:
+    """The ends (u, l), (g,) each, that hold every point (n, 2) of a group, and its centre ``bounds``."""
+    index = nearest(points[:, 0].contiguous(), points[:, 1].contiguous(), bounds, kind)
+    return (bounds[0].scatter_reduce(0, index, points[:, 0], "amax"),
+            bounds[1].scatter_reduce(0, index, points[:, 1], "amin"))
+
+
 def _seed(points: Tensor, groups: int, kind: Distance, generator: torch.Generator) -> Tensor:
     sites, number, _ = points.shape
     weights = torch.ones(sites, number, dtype=points.dtype, device=points.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness import (
     Choice,
     Context,
@@ -15,6 +17,7 @@ from harness import (
 )
 
 from .instance_minmax import InstanceMinMax
+from .instances import find_instances
 from .options import IgqOptions
 from .quantizer import InstanceGroups
 from .ranges import Percentiles, default_eps, set_static_ranges
@@ -36,8 +39,9 @@ class IgqVit(PostTraining[IgqOptions]):
         return super().bits_of(site, context)
 
     def calibrate(self, context: Context) -> None:
+        single = find_instances(context)
         if self.options.single_token == "layer":
-            self._place_single_tokens(context)
+            self._place_single_tokens(context, single)
         static: dict[str, Uniform] = {}
         for path, quantizer in context.model.quantizers.items():
             site = context.model.sites[path]
@@ -54,19 +58,12 @@ class IgqVit(PostTraining[IgqOptions]):
         if any(isinstance(quantizer, InstanceGroups) for quantizer in context.model.quantizers.values()):
             context.search(self.options.search)
 
-    def _place_single_tokens(self, context: Context) -> None:
+    def _place_single_tokens(self, context: Context, paths: Iterable[str]) -> None:
         """One range for inputs (instances, channels): without tokens there is nothing to take extremes over."""
-        dimensions: dict[str, int] = {}
-        grouped = {path: quantizer for path, quantizer in context.model.quantizers.items()
-                   if isinstance(quantizer, InstanceGroups) and quantizer.axis == "channels"}
-        with context.model.full_precision():
-            context.calibration.observe(context.model, sites={
-                path: lambda tensor, path=path: dimensions.__setitem__(path, tensor.dim()) for path in grouped})
-        for path, quantizer in grouped.items():
-            if dimensions[path] == 2:
-                site = context.model.sites[path]
-                context.model.place(path, context.registry.create(
-                    context.registry.quantizers, self.options.activations, site, quantizer.bits))
+        for path in paths:
+            site = context.model.sites[path]
+            context.model.place(path, context.registry.create(
+                context.registry.quantizers, self.options.activations, site, self.bits_of(site, context)))
 
     def _channels(self, site: Site) -> Choice:
         options = self.options

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness import Choice, Options, PlacementOptions
+from harness import ADDED_LATER, Choice, Options, PlacementOptions
 
 Axis = Literal["channels", "rows"]
 Distance = Literal["l2_minmax", "l1_minmax", "range_only"]
@@ -47,6 +47,9 @@ class GroupSearchOptions(Options):
         "quantized", description="the other layers while one layer is toggled for Eq. (9)")
     images: int | None = Field(None, ge=1, description="calibration images for Eq. (9); none: all of them, in "
                                "detection one, as in the paper")
+    group_range: Literal["centre", "members"] | None = Field(
+        None, json_schema_extra=ADDED_LATER, description="what a group's scale covers: its centre's (max, min), as "
+        "Eqs. (2) and (6) read, or the extremes of all its members; none: the centre, in detection the members")
     points: int = Field(4096, ge=16, description="at most so many channels or rows of one image and layer are "
                         "kept (a seeded draw); only windowed attention and long sequences have more")
 

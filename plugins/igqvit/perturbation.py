@@ -14,8 +14,11 @@ from .options import GroupSearchOptions
 from .quantizer import InstanceGroups
 from .replay import recording, replaying
 
-Candidates = Mapping[str, Mapping[int, tuple[Tensor, Tensor]]]
-"""Site -> number of groups -> their bounds (u, l)."""
+Bounds = tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]
+"""What :meth:`InstanceGroups.set_bounds` takes."""
+
+Candidates = Mapping[str, Mapping[int, Bounds]]
+"""Site -> number of groups -> their bounds."""
 
 
 @torch.no_grad()
@@ -39,7 +42,7 @@ def perturbations(context: Context, quantizers: Mapping[str, InstanceGroups], ca
             for path, quantizer in quantizers.items():
                 operation = model.sites[path].operation
                 own = {site.path for site in model.sites_of(operation).values()}
-                now = quantizer.bounds
+                now = (*quantizer.bounds, quantizer.ends)
                 with replaying(model, tape, operation) as rewind:
                     rewind()
                     with model.full_precision(elsewhere | own):

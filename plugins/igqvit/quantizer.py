@@ -19,11 +19,12 @@ class InstanceGroups(Quantizer):
 
     For each instance, each channel c goes to the group whose bounds ``(u_i, l_i)`` are nearest to its
     maximum and minimum, Eq. (5), and is quantized with that group's scale and zero point. An instance is
-    an entry of the leading axis: a picture, or a window where attention works on windows.
+    an entry of the first ``leading`` axes (see :mod:`.instances`): a picture, or a window where attention works on
+    windows.
 
     ``upper`` and ``lower`` (g,) are the bounds as learned; assignments use them unchanged. Scales cover
-    ``[min(l, 0), max(u, 0)]``, so that 0 is exact. A constant channel takes the nearest value of its
-    group's grid, and its own value exactly where the group holds nothing else.
+    ``[min(l, 0), max(u, 0)]`` (or ``ends``, where those are given), so that 0 is exact. A constant channel takes
+    the nearest value of its group's grid, and its own value exactly where the group holds nothing else.
 
     Quantizing moves a channel's maximum and minimum, so a second pass may assign it to another group:
     idempotent *for a given assignment* (:meth:`quantize_in`), which is what holds of Eq. (5).
@@ -33,6 +34,8 @@ class InstanceGroups(Quantizer):
         super().__init__()
         self.axis, self.distance, self.bits = options.axis, options.distance, bits
         self.zero_lower = options.lower == "zero"
+        self.leading = 1
+        self.ends: tuple[Tensor, Tensor] | None = None
         self.upper: Tensor
         self.lower: Tensor
         for name in ("upper", "lower", "scale", "low", "high"):
@@ -51,18 +54,22 @@ class InstanceGroups(Quantizer):
         return self.upper, self.lower
 
     @torch.no_grad()
-    def set_bounds(self, upper: Tensor, lower: Tensor) -> None:
+    def set_bounds(self, upper: Tensor, lower: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> None:
         """Take new bounds, shape (g,) each; their length becomes the number of groups.
 
-        Raises :class:`harness.QuantizationError` on NaN or infinity.
+        ``ends``: (u, l) that the scales cover, where they are not the bounds themselves. Raises
+        :class:`harness.QuantizationError` on NaN or infinity.
         """
         if not bool(torch.isfinite(upper).all() and torch.isfinite(lower).all()):
             raise QuantizationError("NaN or infinity in the bounds of instance-aware groups",
                                     "Check the inputs, the weights and the preprocessing")
         self.upper = upper.to(self.upper)
         self.lower = torch.zeros_like(self.upper) if self.zero_lower else lower.to(self.upper)
+        self.ends = ends
+        high, low = (self.upper, self.lower) if ends is None else (end.to(self.upper) for end in ends)
         bits = torch.full_like(self.upper, self.bits)
-        self.scale, zero = affine_parameters(self.lower, self.upper, bits, "asymmetric")
+        low = torch.zeros_like(low) if self.zero_lower else low
+        self.scale, zero = affine_parameters(low, high, bits, "asymmetric")
         self.low, self.high = -zero, 2.0 ** bits - 1 - zero
         # Attention rows: every zero point is 0 and all groups clip alike, which a scalar does much faster.
         same = bool((zero == zero[0]).all())
@@ -73,7 +80,7 @@ class InstanceGroups(Quantizer):
 
         int64; the shape of ``tensor`` with every reduced axis kept as 1: (B, 1, C) or (B, H, N, 1).
         """
-        upper, lower = extremes(tensor, self.axis, with_lower=not self.zero_lower)
+        upper, lower = extremes(tensor, self.axis, with_lower=not self.zero_lower, leading=self.leading)
         flat = None if lower is None else lower.reshape(-1)
         return nearest(upper.reshape(-1), flat, self.bounds, self.distance).view(upper.shape)
 

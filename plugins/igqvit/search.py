@@ -12,9 +12,10 @@ from harness import Context, QuantizationError, Search
 
 from .allocation import solve_greedily, solve_ilp
 from .bops import group_bops
-from .kmeans import kmeans, running_mean
+from .instances import find_instances
+from .kmeans import kmeans, reach, running_mean
 from .options import GroupSearchOptions
-from .perturbation import perturbations
+from .perturbation import Bounds, perturbations
 from .quantizer import InstanceGroups
 from .statistics import collect
 
@@ -38,6 +39,7 @@ class GroupSearch(Search[GroupSearchOptions]):
         if not quantizers:
             raise QuantizationError("search instance_groups found no site with quantizer instance_groups",
                                     "Place that quantizer, or choose another search")
+        find_instances(context)
         options = self.options
         draws = torch.randint(len(context.calibration), (options.iterations,), generator=context.generator).tolist()
         images = sorted(set(draws))
@@ -47,33 +49,37 @@ class GroupSearch(Search[GroupSearchOptions]):
         wanted = set(targets.values()) | (set() if options.alloc == "uniform" else set(options.groups_set))
         starts = {groups: _initial(context, quantizers, points, groups) for groups in sorted(wanted)}
         groups = {path: starts[target][path] for path, target in targets.items()}
-        _place(quantizers, groups)
+        members = (options.group_range or ("members" if context.kind == "detection" else "centre")) == "members"
+        _place(quantizers, groups, points if members else None)
 
         steps = range(0, options.iterations, options.allocate_every)
         with context.progress("groups", len(steps)) as advance:
             for start in steps:
                 drawn = [images.index(image) for image in draws[start:start + options.allocate_every]]
                 if start > 0 and options.alloc != "uniform":
-                    chosen = self._allocate(context, quantizers, targets, totals, starts, groups)
+                    chosen = self._allocate(context, quantizers, targets, totals, starts, groups,
+                                            points if members else None)
                     for path, number in chosen.items():
                         if number != quantizers[path].groups:
                             groups[path] = starts[number][path]
-                    _place(quantizers, groups)
+                    _place(quantizers, groups, points if members else None)
                 with context.model.baked():
                     points, _ = collect(context, quantizers, images, options.points)
                 _update(quantizers, groups, points, drawn)
-                _place(quantizers, groups)
+                _place(quantizers, groups, points if members else None)
                 advance()
         context.notes["groups"] = {path: quantizer.groups for path, quantizer in quantizers.items()}
 
     def _allocate(self, context: Context, quantizers: Mapping[str, InstanceGroups], targets: Mapping[str, int],
-                  totals: Mapping[str, float], starts: Mapping[int, Groups], groups: Groups) -> dict[str, int]:
+                  totals: Mapping[str, float], starts: Mapping[int, Groups], groups: Groups,
+                  points: Mapping[str, Tensor] | None) -> dict[str, int]:
         """Solve Eq. (10); layers that keep their number are judged by their present bounds."""
         choices = self.options.groups_set
         bops = group_bops(context, quantizers, totals, sorted({*choices, *targets.values()}))
         budget = sum(bops[path][target] for path, target in targets.items())
         offered = {path: {number: bops[path][number] for number in choices} for path in quantizers}
-        candidates = {path: {number: _bounds(groups[path] if number == quantizer.groups else starts[number][path])
+        candidates = {path: {number: _bounds(groups[path] if number == quantizer.groups else starts[number][path],
+                                             quantizer, None if points is None else points[path])
                              for number in choices} for path, quantizer in quantizers.items()}
         psi = perturbations(context, quantizers, candidates, self.options)
         solve = solve_ilp if self.options.alloc == "ilp" else solve_greedily
@@ -112,10 +118,12 @@ def _alike(quantizers: Mapping[str, InstanceGroups], points: Mapping[str, Tensor
     return list(alike.values())
 
 
-def _bounds(group: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return group[0][:, 0], group[0][:, 1]
+def _bounds(group: tuple[Tensor, Tensor], quantizer: InstanceGroups, points: Tensor | None) -> Bounds:
+    """A group's centres, and the ends that its ``points`` (images, n, 2) reach, where they are given."""
+    upper, lower = group[0].unbind(-1)
+    return upper, lower, None if points is None else reach(points.flatten(0, 1), (upper, lower), quantizer.distance)
 
 
-def _place(quantizers: Mapping[str, InstanceGroups], groups: Groups) -> None:
+def _place(quantizers: Mapping[str, InstanceGroups], groups: Groups, points: Mapping[str, Tensor] | None) -> None:
     for path, quantizer in quantizers.items():
-        quantizer.set_bounds(*_bounds(groups[path]))
+        quantizer.set_bounds(*_bounds(groups[path], quantizer, None if points is None else points[path]))

@@ -40,7 +40,8 @@ def collect(context: Context, quantizers: Mapping[str, InstanceGroups], images: 
 
 def _observer(quantizer: InstanceGroups, parts: list[Tensor]) -> Callable[[Tensor], None]:
     def see(tensor: Tensor) -> None:
-        upper, lower = extremes(tensor, quantizer.axis, with_lower=not quantizer.zero_lower)
+        upper, lower = extremes(tensor, quantizer.axis, with_lower=not quantizer.zero_lower,
+                                leading=quantizer.leading)
         flat = upper.reshape(-1)
         parts.append(torch.stack((flat, torch.zeros_like(flat) if lower is None else lower.reshape(-1)), dim=-1))
     return see

@@ -201,3 +201,27 @@ def test_the_full_pipeline_on_real_coco(tmp_path: Path, name: str, methods: str)
         assert record["status"] == "ok"
         assert record["coverage"]["macs_outside_sites"] == 0, record["coverage"]["outside_sites"]
         assert record["metrics"]["box_ap"] < 5
+
+
+# The command the project is known by, cut short
+
+@pytest.mark.parametrize("name", ["coco-maskrcnn", "coco-cascade-maskrcnn", "coco-detr"])
+def test_two_methods_at_the_mini_scale(tmp_path: Path, name: str) -> None:
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "run", "--methods", "igqvit,ptqvit",
+               "--task", name, "--bits", "8/8", "--limit", "24", "--calibration", "4", "--results", str(tmp_path),
+               "--threads", "1", "--set", "igqvit.search.groups_set=[8]", "--set", "igqvit.search.iterations=80",
+               "--set", "ptqvit.search.candidates=8"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("MINI scale: scenes of handwritten digits")
+    records = {record["asked"]["method"]: record for record in (
+        json.loads(path.read_text()) for path in tmp_path.glob("records/*/*.json"))}
+    full = records.pop("full_precision")["metrics"]["box_ap"]
+    assert full > 60
+    for method, record in records.items():
+        assert record["metrics"]["box_ap"] > full - 8, method
+        coverage = record["coverage"]
+        assert coverage["macs_outside_sites"] == 0
+        assert coverage["full_precision"] == []
+        # DETR's queries are read straight out of their table, which no operation looks up.
+        assert coverage["not_run"] == (["query_embedding"] if name == "coco-detr" else [])

@@ -6,12 +6,14 @@ from itertools import product
 
 import pytest
 import torch
+from igqvit_cases import context_of, igqvit, tiny_vit
 from torch import Tensor
 
 from harness import Operand, Operation, QuantizationError
 from harness_plugins.igqvit.allocation import solve_greedily, solve_ilp
 from harness_plugins.igqvit.bops import layer_bops
-from harness_plugins.igqvit.kmeans import kmeans, running_mean
+from harness_plugins.igqvit.instances import leading_axes
+from harness_plugins.igqvit.kmeans import kmeans, reach, running_mean
 
 PSI = {"first": {4: 0.5, 8: 0.2, 12: 0.1}, "second": {4: 0.9, 8: 0.6, 12: 0.55}}
 BOPS = {"first": {4: 1, 8: 2, 12: 3}, "second": {4: 2, 8: 4, 12: 6}}
@@ -123,3 +125,47 @@ def test_running_mean_is_the_mean_of_all_points_that_were_assigned() -> None:
         centres, counts = running_mean(image, centres, counts, "l2_minmax")
     torch.testing.assert_close(centres[0, 0], images.reshape(-1, 2).mean(0))
     assert counts.item() == 600
+
+
+def test_ranges_reach_every_member_of_a_group() -> None:
+    torch.manual_seed(0)
+    points = torch.stack([torch.rand(60) * 4, -torch.rand(60)], dim=1)
+    centres = (torch.tensor([1.0, 3.0]), torch.tensor([-0.5, -0.5]))
+    upper, lower = reach(points, centres, "l2_minmax")
+    for group in (0, 1):
+        nearer = (points - torch.stack(centres, 1)[group]).square().sum(1) < (
+            points - torch.stack(centres, 1)[1 - group]).square().sum(1)
+        assert upper[group] == points[nearer, 0].max()
+        assert lower[group] == points[nearer, 1].min()
+    empty = reach(points[:0], centres, "l2_minmax")
+    assert torch.equal(empty[0], centres[0])
+    assert torch.equal(empty[1], centres[1])
+
+
+@pytest.mark.parametrize(("kind", "chosen", "clips"), [
+    ("classification", None, True), ("detection", None, False),
+    ("classification", "members", False), ("detection", "centre", True)])
+def test_what_a_groups_scale_covers(kind: str, chosen: str | None, clips: bool) -> None:
+    """With the members' extremes nothing of the calibration set is clipped; with centres about half of the extremes."""
+    context = context_of(tiny_vit(), "8/8")
+    context.kind = kind
+    method = igqvit(g=2, search={"name": "instance_groups", "options": {
+        "alloc": "uniform", "group_range": chosen, "iterations": 20, "allocate_every": 10}})
+    method.place(context)
+    method.calibrate(context)
+    path = "blocks.0.mlp.fc1.input"
+    quantizer = context.model.quantizer(path)
+    seen: list[torch.Tensor] = []
+    with context.model.baked():
+        context.calibration.observe(context.model, sites={path: seen.append})
+        largest = torch.cat(seen)
+        error = (quantizer(largest) - largest).abs().max().item()
+    step = quantizer.scale.max().item()  # type: ignore[union-attr, operator]
+    assert (error > 2 * step) == clips
+
+
+def test_instances_are_found_where_the_batch_axis_lies() -> None:
+    """DETR stacks its decoder layers before the batch; windows and regions are entries of the batch."""
+    for shape, leading in (((1, 17, 12), 1), ((1, 8, 8, 12), 1), ((6, 1, 100, 12), 2), ((64, 49, 12), 1),
+                           ((300, 12), 1), ((1, 12), 1)):
+        assert leading_axes(torch.Size(shape)) == leading
