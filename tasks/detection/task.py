@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ class DetectionTask(Task):
 
     def forward(self, model: nn.Module, inputs: Any) -> Any:
         """mmdet's data samples with the detections, in the coordinates of the original pictures."""
-        return model(inputs["inputs"], inputs["data_samples"], mode="predict")
+        with warnings.catch_warnings():  # mmdet's mask head copies a tensor in a way that torch advises against
+            warnings.filterwarnings("ignore", "To copy construct from a tensor", UserWarning)
+            return model(inputs["inputs"], inputs["data_samples"], mode="predict")
 
     def response(self, model: nn.Module, inputs: Any) -> Any:
         """Class, box and mask answers on fixed regions (R-CNN), or of every query (DETR)."""
