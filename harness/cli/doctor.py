@@ -35,8 +35,9 @@ def doctor(results: Results = "results") -> None:  # type: ignore[assignment]
         state = f"[{colour}]{escape(plugin.problem)}[/{colour}]" if plugin.problem else "[green]ok[/green]"
         console.print(f"  {plugin.name:16}{state}  ({escape(plugin.distribution)} {plugin.version})")
     console.print("\n[bold]Data[/bold]")
+    width = max(map(len, known.tasks), default=0) + 2
     for name in known.tasks:
-        console.print(f"  {name:16}{escape(_data(name))}")
+        console.print(f"  {name:{width}}{escape(_data(name))}")
     folder = os.path.abspath(results)
     writable = os.access(folder if os.path.exists(folder) else os.path.dirname(folder), os.W_OK)
     console.print(f"\n[bold]Results[/bold]  {escape(folder)} ({'writable' if writable else 'NOT writable'})")
