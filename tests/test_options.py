@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from harness import Choice, OptionError, Options
+from harness import ADDED_LATER, Choice, OptionError, Options
+from harness.engine.plan import method_options
 from harness.options import parse_assignments, parse_value, resolve
+from harness.registry import registry
 
 
 class Inner(Options):
@@ -104,3 +106,26 @@ def test_mistakes_are_named_with_their_place_and_remedy(given_options: dict[str,
 def test_options_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Example().size = 3  # type: ignore[misc]
+
+
+class Grown(Options):
+    """A class to which an option was added after records were made."""
+
+    old: int = Field(1, description="always there")
+    new: int | None = Field(None, description="came later", json_schema_extra=ADDED_LATER)
+
+
+def test_an_option_added_later_enters_the_identity_only_where_it_is_set() -> None:
+    assert Grown().asked() == ["old"]
+    assert Grown(old=2).asked() == ["old"]
+    assert Grown(new=5).asked() == ["old", "new"]
+
+
+def test_records_made_before_an_option_keep_their_identity() -> None:
+    """``scope`` came after the first records: it is asked for only where it is not ``all``."""
+    known = registry()
+    configurations = [method_options(known, known.methods["minmax"], given)
+                      for given in ({}, {"scope": "all"}, {"scope": "backbone"})]
+    assert "scope" not in configurations[0]
+    assert configurations[0] == configurations[1]
+    assert configurations[2] == {**configurations[0], "scope": "backbone"}
