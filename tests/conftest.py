@@ -1,6 +1,8 @@
-"""Shared by all tests: one thread, and a torchvision that timm can import beside any torch build."""
+"""Shared by all tests: one thread, Ctrl-C in child processes, and a torchvision that timm can import."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 
@@ -10,5 +12,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     from harness.torchvision_compat import ensure_torchvision
 
+    # A shell's background job ignores SIGINT, and so would the processes that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     ensure_torchvision()
