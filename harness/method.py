@@ -155,6 +155,14 @@ class Task(ABC):
         """The model's outputs on a batch's inputs, as the scorer takes them."""
         return model(inputs)
 
+    def observed(self, model: torch.nn.Module, inputs: Any) -> Any:
+        """The forward in which calibration looks at activations; its result is not used.
+
+        :meth:`forward`, unless that goes on with what the model itself has chosen (a detector's proposals): then
+        one that goes on with the same for all models, so that their activations correspond row by row.
+        """
+        return self.forward(model, inputs)
+
     def response(self, model: torch.nn.Module, inputs: Any) -> Any:
         """What :meth:`divergence` compares: the predictions before anything is thrown away or sorted.
 

@@ -49,7 +49,7 @@ class Calibration:
             yield to_device(batch.inputs, self.device)
 
     def forward(self, model: nn.Module, inputs: Any) -> Any:
-        """The outputs of ``model`` on one batch of :meth:`batches`."""
+        """The forward that is observed (see :meth:`harness.Task.observed`) on one batch of :meth:`batches`."""
         return self._forward(model, inputs)
 
     def response(self, model: nn.Module, inputs: Any) -> Any:

@@ -41,7 +41,7 @@ class Workspace:
         if size > len(pool.ids):
             raise DataError(f"{size} calibration samples asked for, but {self.resolved.task} has {len(pool.ids)}",
                             f"Use --calibration {len(pool.ids)} or fewer")
-        calibration = Calibration(pool, draw(len(pool.ids), size, seed), self.task.forward,
+        calibration = Calibration(pool, draw(len(pool.ids), size, seed), self.task.observed,
                                   min(CALIBRATION_BATCH, self.task.batch_size or CALIBRATION_BATCH), self.device,
                                   response=self.task.response)
         overlap = set(calibration.ids) & set(self.evaluation.ids)

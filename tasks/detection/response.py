@@ -45,11 +45,21 @@ class QueryResponse(NamedTuple):
 
 def region_response(detector: Any, inputs: Any) -> RegionResponse:
     """Of Mask R-CNN or Cascade Mask R-CNN, each stage on the same fixed regions."""
-    pictures, samples = inputs["inputs"], inputs["data_samples"]
-    found = [_regions_of(sample, pictures.shape[-2:]) for sample in samples]
+    return _on_regions(detector, detector.extract_feat(inputs["inputs"]), inputs)
+
+
+def observe_regions(detector: Any, inputs: Any) -> None:
+    """A forward of every layer, with the heads on the same fixed regions: none is chosen by the model's answers."""
+    features = detector.extract_feat(inputs["inputs"])
+    detector.rpn_head(features)
+    _on_regions(detector, features, inputs)
+
+
+def _on_regions(detector: Any, features: Sequence[Tensor], inputs: Any) -> RegionResponse:
+    found = [_regions_of(sample, inputs["inputs"].shape[-2:]) for sample in inputs["data_samples"]]
     labels = torch.cat([one.labels for one in found])
     boxes = torch.cat([functional.pad(one.boxes, (1, 0), value=float(picture)) for picture, one in enumerate(found)])
-    features, head = detector.extract_feat(pictures), detector.roi_head
+    head = detector.roi_head
     stages = zip(*(_as_list(part) for part in (head.bbox_roi_extractor, head.bbox_head, head.mask_roi_extractor,
                                                head.mask_head)), strict=True)
     answers = []

@@ -14,7 +14,7 @@ from harness import DataError, InstrumentedModel, Resolved, Samples, Scorer, Tas
 from .coco_folder import Role, Split, find_split
 from .detectors import assigner, build, load
 from .families import FAMILIES
-from .response import query_divergence, query_response, region_divergence, region_response
+from .response import observe_regions, query_divergence, query_response, region_divergence, region_response
 from .samples import DetectionSamples
 from .scene_folder import scene_folder
 from .scorer import AveragePrecisionScorer
@@ -55,10 +55,13 @@ class DetectionTask(Task):
             warnings.filterwarnings("ignore", "To copy construct from a tensor", UserWarning)
             return model(inputs["inputs"], inputs["data_samples"], mode="predict")
 
+    def observed(self, model: nn.Module, inputs: Any) -> Any:
+        """Every layer: R-CNN's heads on fixed regions around the annotated objects, not on the model's proposals."""
+        return observe_regions(_detector(model), inputs) if self._family.masks else self.forward(model, inputs)
+
     def response(self, model: nn.Module, inputs: Any) -> Any:
         """Class, box and mask answers on fixed regions (R-CNN), or of every query (DETR)."""
-        detector = model.model if isinstance(model, InstrumentedModel) else model
-        return (region_response if self._family.masks else query_response)(detector, inputs)
+        return (region_response if self._family.masks else query_response)(_detector(model), inputs)
 
     def divergence(self, reference: Any, outputs: Any) -> Tensor:
         """IGQ-ViT's Eq. A: see :mod:`.response`."""
@@ -80,3 +83,8 @@ class DetectionTask(Task):
             raise DataError(f"the {role} split in {self._root} has changed since the run was planned",
                             "Let nothing write to the data while runs are going on, then start again")
         return split
+
+
+def _detector(model: nn.Module) -> Any:
+    """mmdet's detector, whose parts are called one by one."""
+    return model.model if isinstance(model, InstrumentedModel) else model

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness_tasks.detection.detectors import assigner, build
 from harness_tasks.detection.regions import OBJECTS, regions
@@ -15,6 +15,7 @@ from harness_tasks.detection.response import (
     QueryResponse,
     RegionResponse,
     Stage,
+    observe_regions,
     query_divergence,
     query_response,
     region_divergence,
@@ -124,6 +125,24 @@ def test_every_stage_answers_on_the_same_regions(model: str, stages: int) -> Non
             detector.roi_head.mask_head.conv_logits.bias.add_(1)
         moved = region_response(detector, inputs)
     assert region_divergence(answer, moved).item() > 1e-3
+
+
+@pytest.mark.parametrize("model", ["mask_rcnn_mini", "cascade_mask_rcnn_mini"])
+def test_calibration_sees_every_layer_on_the_same_regions(model: str) -> None:
+    """Whatever the model answers: rows of two models correspond, and the mask head is always reached."""
+    inputs, rows = two_pictures(), []
+    for seed in (0, 1):
+        detector, seen = build(model, 10, seed), {}
+        for path, module in detector.named_modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                module.register_forward_hook(
+                    lambda module, given, output, path=path, seen=seen: seen.setdefault(path, []).append(output.shape))
+        with torch.no_grad():
+            observe_regions(detector, inputs)
+        assert set(seen) == {path for path, module in detector.named_modules()
+                             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)}
+        rows.append(seen)
+    assert rows[0] == rows[1]
 
 
 def test_a_region_sees_its_own_picture() -> None:
