@@ -36,6 +36,8 @@ from .specs import (
     SearchSpec,
     TaskSpec,
 )
+from .training.budget import Budget
+from .training.options import LossOptions, TrainedOptions, TrainingOptions
 
 if TYPE_CHECKING:
     from .checkpoints import fit_weights, load_weights, read_weights
@@ -56,11 +58,18 @@ if TYPE_CHECKING:
     from .observers.search import RangeSearch, finite_weight, set_range, uniform_quantizers
     from .observers.squared_error import best_range, range_errors
     from .quantizers.base import Identity, Quantizer
+    from .quantizers.fused import fake_quantize
+    from .quantizers.initial import gaussian_scale, lsq_scale, mse_scale
+    from .quantizers.learned import LearnedUniform
     from .quantizers.rounding import round_ste, scale_gradient
     from .quantizers.uniform import Uniform, affine_parameters, integer_limits
     from .ranking import hinge_ranking_loss
-    from .recipe import PostTraining
+    from .recipe import PostTraining, QuantizationAware
     from .torchvision_compat import ensure_torchvision
+    from .training.loss import Loss, Monitor, Seen, Step
+    from .training.stage import Group, Stage
+    from .training.trainer import Trainer
+    from .training.views import TrainingSamples, Unaugmented, View
 
 #: Public names that need torch (those of ``data`` only numpy) -> the module that has them.
 _LAZY = {
@@ -75,7 +84,7 @@ _LAZY = {
     **dict.fromkeys(("AttentionTwin", "QuantizableAttention"), "model.attention"),
     **dict.fromkeys(("InstrumentedModel", "instrument"), "model.instrument"),
     "hinge_ranking_loss": "ranking",
-    "PostTraining": "recipe",
+    **dict.fromkeys(("PostTraining", "QuantizationAware"), "recipe"),
     "Partition": "model.partition",
     **dict.fromkeys(("HeadSplit", "Layout", "Site"), "model.site"),
     **dict.fromkeys(("Elements", "Histogram"), "observers.histogram"),
@@ -86,24 +95,33 @@ _LAZY = {
     **dict.fromkeys(("RangeSearch", "finite_weight", "set_range", "uniform_quantizers"), "observers.search"),
     **dict.fromkeys(("best_range", "range_errors"), "observers.squared_error"),
     **dict.fromkeys(("Identity", "Quantizer"), "quantizers.base"),
+    "fake_quantize": "quantizers.fused",
+    **dict.fromkeys(("gaussian_scale", "lsq_scale", "mse_scale"), "quantizers.initial"),
+    "LearnedUniform": "quantizers.learned",
     **dict.fromkeys(("round_ste", "scale_gradient"), "quantizers.rounding"),
     **dict.fromkeys(("Uniform", "affine_parameters", "integer_limits"), "quantizers.uniform"),
+    **dict.fromkeys(("Loss", "Monitor", "Seen", "Step"), "training.loss"),
+    **dict.fromkeys(("Group", "Stage"), "training.stage"),
+    "Trainer": "training.trainer",
+    **dict.fromkeys(("TrainingSamples", "Unaugmented", "View"), "training.views"),
 }
 
 __version__ = "0.1.0"
 __all__ = [
-    "ADDED_LATER", "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Calibration", "Choice", "Context",
-    "CostSpec", "DataError", "Drawing", "Elements", "Glyphs", "HarnessError", "HeadSplit", "Histogram", "Identity",
-    "Ink", "InstrumentedModel", "Layout", "LossSpec", "Method", "MethodSpec", "MinMax", "MovingMinMax",
-    "MovingPercentile", "Operand", "Operation", "OptionError", "Options", "Paper", "Partition", "PlacementOptions",
-    "PluginError", "PostTraining", "QuantizableAttention", "QuantizationError", "Quantizer", "QuantizerSpec",
-    "RangeObserver", "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec",
-    "Site", "StoreError", "Task", "TaskRequest", "TaskSpec", "Uniform", "UnknownNameError", "Weights",
-    "affine_parameters", "asked_weights", "best_range", "cache_folder", "chosen_scale", "data_folder", "digest",
-    "ensure_torchvision", "file_hash", "file_weights", "finite_weight", "fit_weights", "forward_order",
-    "hinge_ranking_loss", "hookimpl", "input_rows", "instrument", "integer_limits", "load_weights", "quantize_rows",
-    "random_words", "range_errors", "read_weights", "round_ste", "scale_gradient", "set_range", "shipped_weights",
-    "split_glyphs", "trace", "uniform_quantizers", "weight_rows",
+    "ADDED_LATER", "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Budget", "Calibration", "Choice",
+    "Context", "CostSpec", "DataError", "Drawing", "Elements", "Glyphs", "Group", "HarnessError", "HeadSplit",
+    "Histogram", "Identity", "Ink", "InstrumentedModel", "Layout", "LearnedUniform", "Loss", "LossOptions", "LossSpec",
+    "Method", "MethodSpec", "MinMax", "Monitor", "MovingMinMax", "MovingPercentile", "Operand", "Operation",
+    "OptionError", "Options", "Paper", "Partition", "PlacementOptions", "PluginError", "PostTraining",
+    "QuantizableAttention", "QuantizationAware", "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver",
+    "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Seen", "Site",
+    "Stage", "Step", "StoreError", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
+    "TrainingSamples", "Unaugmented", "Uniform", "UnknownNameError", "View", "Weights", "affine_parameters",
+    "asked_weights", "best_range", "cache_folder", "chosen_scale", "data_folder", "digest", "ensure_torchvision",
+    "fake_quantize", "file_hash", "file_weights", "finite_weight", "fit_weights", "forward_order", "gaussian_scale",
+    "hinge_ranking_loss", "hookimpl", "input_rows", "instrument", "integer_limits", "load_weights", "lsq_scale",
+    "mse_scale", "quantize_rows", "random_words", "range_errors", "read_weights", "round_ste", "scale_gradient",
+    "set_range", "shipped_weights", "split_glyphs", "trace", "uniform_quantizers", "weight_rows",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The core's own plugin: the uniform quantizer and the cost conventions, through the public hooks."""
+"""The core's own plugin: its quantizers, losses and cost conventions, through the public hooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import Field
 
 from .hookspecs import hookimpl
 from .options import Options
-from .specs import CostSpec, MethodSpec, QuantizerSpec
+from .specs import CostSpec, LossSpec, MethodSpec, QuantizerSpec
+from .training.options import LossOptions
 
 
 class UniformOptions(Options):
@@ -23,6 +24,12 @@ class UniformOptions(Options):
         "asymmetric: 0 to 2^b-1 with a zero point")
 
 
+class DistillationOptions(LossOptions):
+    """Options of the loss ``kd``."""
+
+    temperature: float = Field(1.0, gt=0, description="divides the logits of both before the softmax")
+
+
 @hookimpl
 def harness_methods() -> Iterable[MethodSpec]:
     yield MethodSpec(name="full_precision", summary="the model as it is: what every method is compared with",
@@ -33,6 +40,14 @@ def harness_methods() -> Iterable[MethodSpec]:
 def harness_quantizers() -> Iterable[QuantizerSpec]:
     yield QuantizerSpec(name="uniform", summary="uniform integers over any fixed partition",
                         factory=".quantizers.factory:uniform", options=UniformOptions)
+
+
+@hookimpl
+def harness_losses() -> Iterable[LossSpec]:
+    yield LossSpec(name="task", summary="the model's own loss on labels", factory=".training.losses:TaskLoss",
+                   options=LossOptions)
+    yield LossSpec(name="kd", summary="cross-entropy with the teacher's class probabilities",
+                   factory=".training.losses:Distillation", options=DistillationOptions)
 
 
 @hookimpl

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 import torch
 from torch import Tensor
 
+from .errors import DataError, OptionError
 from .options import Choice, OptionsType
 from .request import Bits, Resolved
 
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
     from .engine.calibration import Calibration
     from .model.instrument import InstrumentedModel
     from .registry import Registry
+    from .training.stage import Stage
+    from .training.trainer import Trainer
+    from .training.views import TrainingSamples
 
 
 class Progress(Protocol):
-    """Where long work reports to: ``with progress("search", total=12) as advance: advance()``."""
+    """Where long work reports to: ``with progress("search", total=12) as advance: advance()``.
 
-    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]: ...
+    ``advance`` takes a short text that is shown beside the bar, such as the present loss.
+    """
+
+    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[..., None]]: ...
 
 
 @dataclass
@@ -33,7 +40,9 @@ class Context:
     ``calibration`` was drawn by the harness and is the same for all methods. ``divergence`` compares
     the responses of two models to the same inputs (classification: KL of the class probabilities; mean
     over samples). ``generator`` is seeded by the run and is the only source of randomness to use.
-    ``kind`` is the task's (see :class:`harness.TaskSpec`).
+    ``kind`` is the task's (see :class:`harness.TaskSpec`). ``trainer`` trains on the task; ``None`` where a task
+    has nothing to learn from. ``allocation``: site path -> bits, where a search of mixed precision has chosen
+    them; :meth:`trial` tries another one.
     """
 
     model: InstrumentedModel
@@ -45,10 +54,38 @@ class Context:
     progress: Progress
     notes: dict[str, Any] = field(default_factory=dict)
     kind: str = "classification"
+    trainer: Trainer | None = None
+    allocation: dict[str, int] = field(default_factory=dict)
+    make_trial: Callable[[dict[str, int]], Context] | None = None
 
     def search(self, choice: Choice) -> None:
         """Run the chosen search on the model."""
         self.registry.create(self.registry.searches, choice).run(self)
+
+    def train(self, stage: Stage) -> None:
+        """Train the model for one stage. Raises :class:`harness.OptionError` where the task cannot."""
+        self._trainer.fit(self, stage)
+
+    def score(self, count: int) -> Scores:
+        """The task's metrics of the model on ``count`` training samples; for searches, which see no other."""
+        return self._trainer.score(self.model, count)
+
+    def trial(self, allocation: Mapping[str, int]) -> Context:
+        """A fresh copy of the full-precision model with this run's method placed at other bits, and calibrated.
+
+        ``allocation``: site path -> bits; sites that it leaves out have the run's. What is done to a
+        trial does not touch this context.
+        """
+        if self.make_trial is None:
+            raise OptionError("this context makes no trials", "Run the search from a method's allocate")
+        return self.make_trial(dict(allocation))
+
+    @property
+    def _trainer(self) -> Trainer:
+        if self.trainer is None:
+            raise OptionError("this task has nothing to train with",
+                              "Use a method that does not train, or another task")
+        return self.trainer
 
 
 class Search(ABC, Generic[OptionsType]):
@@ -63,14 +100,17 @@ class Search(ABC, Generic[OptionsType]):
 
 
 class Method(ABC, Generic[OptionsType]):
-    """A recipe: which quantizer on which site, and the searches that set them.
+    """A recipe: which quantizer on which site, the searches that set them, and the training.
 
-    The engine calls :meth:`place`, then :meth:`calibrate`. What a method wants remembered of its
-    decisions (groups, bit-widths) goes into ``context.notes`` and from there into the record.
+    The engine calls :meth:`allocate`, :meth:`place`, :meth:`calibrate` and :meth:`train`. What a method wants
+    remembered of its decisions (groups, bit-widths) goes into ``context.notes`` and from there into the record.
     """
 
     def __init__(self, options: OptionsType) -> None:
         self.options = options
+
+    def allocate(self, context: Context) -> None:
+        """Choose ``context.allocation``, where the bit-widths are searched for before anything is placed."""
 
     @abstractmethod
     def place(self, context: Context) -> None:
@@ -79,6 +119,9 @@ class Method(ABC, Generic[OptionsType]):
     @abstractmethod
     def calibrate(self, context: Context) -> None:
         """Set their parameters."""
+
+    def train(self, context: Context) -> None:
+        """Train the model with them, stage by stage (``context.train``); a method that does says so in its spec."""
 
 
 class Batch(Protocol):
@@ -128,9 +171,11 @@ class Task(ABC):
     """A model, its data and its metric, at one scale.
 
     ``batch_size``: at most so many samples go through the model at a time; ``None`` leaves it to the user.
+    ``training_batch_size``: at most so many views in a training step; ``None`` leaves it to the method.
     """
 
     batch_size: int | None = None
+    training_batch_size: int | None = None
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
@@ -150,6 +195,26 @@ class Task(ABC):
     @abstractmethod
     def scorer(self) -> Scorer:
         """A fresh accumulator of this task's metrics."""
+
+    def training(self) -> TrainingSamples:
+        """What methods train on, with the task's augmentation; never the evaluation split.
+
+        The pool without augmentation, unless a task says otherwise.
+        """
+        from .training.views import Unaugmented
+
+        return Unaugmented(self.pool())
+
+    def training_scorer(self) -> Scorer:
+        """A fresh accumulator of the metrics on training samples, which searches may look at."""
+        return self.scorer()
+
+    def objective(self, model: torch.nn.Module, batch: Batch) -> tuple[Tensor, Any]:
+        """The task's own training loss on a batch (a scalar), and the model's response to it.
+
+        A task that can be trained overrides it and says so in its spec.
+        """
+        raise DataError(f"{self.resolved.task} has no training loss", "Use a method that does not train")
 
     def forward(self, model: torch.nn.Module, inputs: Any) -> Any:
         """The model's outputs on a batch's inputs, as the scorer takes them."""

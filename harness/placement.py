@@ -28,5 +28,9 @@ class PlacementOptions(Options):
         "all", json_schema_extra=ADDED_LATER,
         description="what is quantized: all layers, all but those that give the predictions (role head), or the "
         "backbone of a detector (of a model without a part of that name: all but its head)")
+    mixed: Choice | None = Field(
+        None, json_schema_extra=ADDED_LATER,
+        description="search that chooses the bits of each layer around the run's (haq, edmips, hawq, fracbits); "
+        "none: all have the run's")
     head_bits: int | None = Field(
         None, ge=2, le=32, description="bits of the classifier's weight and input; none: the run's")

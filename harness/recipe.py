@@ -1,16 +1,19 @@
-"""The common recipe of post-training methods: place quantizers by kind of site, then search."""
+"""The common recipes: place quantizers by kind of site, then search; and, for methods that train, train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from .method import Context, Method
 from .model.site import Site
 from .options import Choice
 from .placement import PlacementOptions
+from .training.options import TrainedOptions
+from .training.stage import Stage
 
 PlacementType = TypeVar("PlacementType", bound=PlacementOptions)
+TrainedType = TypeVar("TrainedType", bound=TrainedOptions)
 
 
 class PostTraining(Method[PlacementType]):
@@ -20,12 +23,17 @@ class PostTraining(Method[PlacementType]):
     :meth:`quantizer_of` for a placement of its own, and writes ``calibrate``.
     """
 
+    def allocate(self, context: Context) -> None:
+        """Let the search of ``mixed`` choose the bits."""
+        if self.options.mixed is not None:
+            context.search(self.options.mixed)
+
     def place(self, context: Context) -> None:
         inside = _inside(context, self.options.scope)
         for path, site in context.model.sites.items():
             if site.role == "embedding" or not inside(site):
                 continue
-            bits = self.bits_of(site, context)
+            bits = context.allocation.get(path) or self.bits_of(site, context)
             if bits < 32:
                 choice = self.quantizer_of(site)
                 quantizer = context.registry.create(context.registry.quantizers, choice, site, bits)
@@ -43,6 +51,23 @@ class PostTraining(Method[PlacementType]):
         if site.role == "head" and self.options.head_bits is not None:
             return self.options.head_bits
         return context.bits.weights if site.is_weight else context.bits.activations
+
+
+class QuantizationAware(PostTraining[TrainedType]):
+    """A recipe that trains: places and calibrates as :class:`PostTraining` does, then trains in stages."""
+
+    def calibrate(self, context: Context) -> None:
+        """Run the search that starts the training."""
+        context.search(self.options.search)
+
+    def train(self, context: Context) -> None:
+        """Train stage after stage."""
+        for stage in self.stages(context):
+            context.train(stage)
+
+    def stages(self, context: Context) -> Iterable[Stage]:
+        """One stage with the options' losses; a method of several yields its own, one after the other."""
+        yield Stage("train", self.options.training, self.options.losses)
 
 
 def _inside(context: Context, scope: str) -> Callable[[Site], bool]:

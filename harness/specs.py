@@ -61,12 +61,17 @@ class QuantizerSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpec(Spec):
-    """A :class:`harness.Search`: sets quantizer parameters, bit-widths or groups."""
+    """A :class:`harness.Search`: sets quantizer parameters, bit-widths or groups. ``trains``: whether it trains."""
+
+    trains: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossSpec(Spec):
-    """A training or calibration objective."""
+    """A :class:`harness.Loss`: one term of a training objective.
+
+    ``options`` is a :class:`harness.LossOptions` class; the factory takes the options.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +80,8 @@ class MethodSpec(Spec):
 
     ``ablations`` maps the name of each ablation switch to the options that turn it on, as ``--set``
     would give them. ``published`` is a data file beside the plugin (relative resource name) with the
-    rows that the paper prints (``":published.csv"``, relative to the plugin's package).
+    rows that the paper prints (``":published.csv"``, relative to the plugin's package). ``trains``: whether its
+    runs have a training budget.
     """
 
     quantizes: str
@@ -85,6 +91,7 @@ class MethodSpec(Spec):
     calibration_size: int = 32
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published: str = ""
+    trains: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +103,8 @@ class TaskSpec(Spec):
     :class:`harness.DataError`: ``resolve(request: TaskRequest) -> Resolved``. ``factory`` is the
     :class:`harness.Task` built from it. ``paper_names``: what papers call a model -> the model's name here.
     ``kind`` is what papers make protocols for (``classification``, ``detection``, ``language``; a method finds it
-    in its context), ``calibration_size`` how many samples are drawn for calibration where the user does not say.
+    in its context), ``calibration_size`` how many samples are drawn for calibration where the user does not say,
+    ``trains`` whether it has a training loss.
     """
 
     resolve: str
@@ -105,6 +113,7 @@ class TaskSpec(Spec):
     data_help: str
     kind: str = "classification"
     calibration_size: int = 32
+    trains: bool = False
     paper_names: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
 

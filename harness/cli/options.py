@@ -29,6 +29,12 @@ Assignments = Annotated[list[str] | None, typer.Option(
 CalibrationSize = Annotated[int | None, typer.Option(
     "--calibration", help="Calibration samples, the same for every method. [default: the task's]", show_default=False)]
 Limit = Annotated[int | None, typer.Option(help="Evaluate on the first N samples only.")]
+Budgets = Annotated[str | None, typer.Option(
+    "--budget", help="Training of methods that train, comma-separated: 1ep (epochs), steps=200, or paper. "
+    "[default: 1ep]", show_default=False)]
+SnapshotSeconds = Annotated[float | None, typer.Option(
+    help="Seconds between snapshots of unfinished training; a killed run goes on from the last. [default: 60]",
+    show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of the records.")]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is already recorded.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks for every error.")]

@@ -23,7 +23,7 @@ _COLOURS = {"missing": "cyan", "recorded": "green", "failed": "red", "impossible
 def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks = None, bits: o.EachBits = None,
          seeds: o.Seeds = None, scale: o.Scale = None, model: o.Model = None, data: o.Data = None,
          weights: o.Weights = None, assignments: o.Assignments = None, calibration: o.CalibrationSize = None,
-         limit: o.Limit = None, results: o.Results = Path("results"), force: o.Force = False,
+         limit: o.Limit = None, budget: o.Budgets = None, results: o.Results = Path("results"), force: o.Force = False,
          debug: o.Debug = False,
          as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Say what run would do with the same options, without doing it."""
@@ -31,7 +31,7 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     warn_of_problems(known)
     study = o.study_from(study_file, assignments, {
         "methods": methods, "task": task, "bits": bits, "seeds": seeds, "scale": scale, "model": model, "data": data,
-        "weights": weights, "calibration": calibration, "limit": limit, "results": str(results),
+        "weights": weights, "calibration": calibration, "limit": limit, "budget": budget, "results": str(results),
         "force": force or None, "debug": debug or None})
     planned = make_plan(study, known, Store(Path(study.results)))
     if as_json:
@@ -41,11 +41,13 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("state", "method", "bits", "seed", "model", "identity"):
+    columns = [name for name in ("method", "bits", "budget", "seed", "model", "identity")
+               if name != "budget" or any(item.run.budget for item in planned)]
+    for column in ("state", *columns):
         table.add_column(column, overflow="fold", no_wrap=column != "model")
     for item in planned:
         row, colour = _row(item), _COLOURS[item.state]
-        cells = (escape(str(row[column])) for column in ("method", "bits", "seed", "model", "identity"))
+        cells = (escape(str(row[column])) for column in columns)
         table.add_row(f"[{colour}]{item.state}[/{colour}]", *cells)
     console.print(table)
     for item in planned:
@@ -58,5 +60,5 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
 def _row(item: Planned) -> dict[str, Any]:
     run = item.run
     return {"state": item.state, "task": f"{run.task.task} ({run.task.scale})", "model": run.task.model,
-            "method": run.method, "bits": str(run.bits), "seed": run.seed, "identity": run.identity,
-            "why": item.reason}
+            "method": run.method, "bits": str(run.bits), "budget": run.budget, "seed": run.seed,
+            "identity": run.identity, "why": item.reason}

@@ -23,13 +23,13 @@ class TerminalProgress:
         self._label = f"{run.method} {run.bits} · {phase}"
 
     @contextmanager
-    def __call__(self, what: str, total: int) -> Iterator[Callable[[], None]]:
+    def __call__(self, what: str, total: int) -> Iterator[Callable[..., None]]:
         if not self._console.is_terminal:
-            yield lambda: None
+            yield lambda text="": None
             return
         columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                   TimeRemainingColumn())
+                   TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
         with Progress(*columns, console=self._console, transient=True) as bar:
             detail = "" if self._label.endswith(what) else f" · {what}"
-            task = bar.add_task(f"{self._label}{detail}", total=total)
-            yield lambda: bar.advance(task)
+            task = bar.add_task(f"{self._label}{detail}", total=total, text="")
+            yield lambda text="": bar.update(task, advance=1, text=text)

@@ -28,26 +28,28 @@ if TYPE_CHECKING:
 def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks = None, bits: o.EachBits = None,
         seeds: o.Seeds = None, scale: o.Scale = None, model: o.Model = None, data: o.Data = None,
         weights: o.Weights = None, assignments: o.Assignments = None, calibration: o.CalibrationSize = None,
-        limit: o.Limit = None, results: o.Results = Path("results"), force: o.Force = False,
+        limit: o.Limit = None, budget: o.Budgets = None, results: o.Results = Path("results"), force: o.Force = False,
         batch_size: o.BatchSize = None, device: o.Device = None, threads: o.Threads = None,
+        snapshot_seconds: o.SnapshotSeconds = None,
         debug: o.Debug = False) -> None:
     """Run methods on a task, record each result, and show the table.
 
     Running the same command again does only what is missing. A run that fails is recorded with its
-    reason and the others go on. Ctrl-C loses nothing that was finished.
+    reason and the others go on. Ctrl-C loses nothing that was finished, and training goes on where it was.
 
     \b
     harness run --methods igqvit,ptqvit,minmax --task imagenet --bits 4/4,6/6,8/8
     harness run --methods igqvit --task imagenet --data FOLDER --weights FILE --model deit_tiny_patch16_224
+    harness run --methods lsq,qvit --task imagenet --bits 3/3 --budget 1ep
     harness run study.toml
     """
     known = registry()
     warn_of_problems(known)
     study = o.study_from(study_file, assignments, {
         "methods": methods, "task": task, "bits": bits, "seeds": seeds, "scale": scale, "model": model, "data": data,
-        "weights": weights, "calibration": calibration, "limit": limit, "results": str(results),
+        "weights": weights, "calibration": calibration, "limit": limit, "budget": budget, "results": str(results),
         "force": force or None, "batch_size": batch_size, "device": device, "threads": threads,
-        "debug": debug or None})
+        "snapshot_seconds": snapshot_seconds, "debug": debug or None})
     store = Store(Path(study.results))
     planned = make_plan(study, known, store)
     console = Console(highlight=False)
@@ -82,7 +84,8 @@ def _execute(study: Study, planned: list[Planned], store: Store, console: Consol
             torch.set_num_threads(study.threads)
         _check_device(study.device)
         progress = TerminalProgress(console)
-        runner = Runner(registry(), store, progress, progress.announce, study.force, study.device, study.batch_size)
+        runner = Runner(registry(), store, progress, progress.announce, study.force, study.device, study.batch_size,
+                        study.snapshot_seconds)
         console.print(f"{len(to_do)} of {len(planned)} runs to do")
         outcomes = []
         for number, finished in enumerate(runner.execute(planned), start=1):

@@ -108,4 +108,6 @@ def _plain(value: object) -> str:
         return value.name
     if isinstance(value, Options):
         return ""
+    if isinstance(value, tuple):
+        return f"[{','.join(_plain(item) for item in value)}]"
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..cost.summary import summarize
@@ -10,11 +11,14 @@ from ..method import Context, Method, Progress, Scores
 from ..registry import Registry
 from ..results.record import FULL_PRECISION, CalibrationSet
 from ..specs import MethodSpec
+from ..training.budget import Budget
+from ..training.snapshot import Snapshots
 from .calibration import Calibration
 from .determinism import fingerprint, seed_everything
 from .phases import Phases
 from .plan import Run
 from .reach import drop_unreached
+from .trial import make_trial
 from .workspace import Workspace
 
 
@@ -29,20 +33,32 @@ class Measurement:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, progress: Progress) -> Measurement:
-    """Place, calibrate, evaluate and cost ``run``; raises whatever goes wrong on the way."""
+def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, progress: Progress,
+            snapshots: Snapshots | None = None) -> Measurement:
+    """Place, calibrate, train, evaluate and cost ``run``; raises whatever goes wrong on the way.
+
+    ``snapshots``: where unfinished training is kept, and found.
+    """
     generator = seed_everything(run.seed)
     with phases("place"):
         model = workspace.instrumented()
         calibration = workspace.calibration(run.calibration, run.seed)
         method = build_method(registry.methods[run.method], run, registry)
+        trainer = workspace.trainer(Budget.parse(run.budget), run.seed, progress, snapshots) if run.budget else None
         context = Context(model, calibration, run.bits, registry, workspace.task.divergence, generator, progress,
-                          kind=registry.tasks[run.task.task].kind)
+                          kind=registry.tasks[run.task.task].kind, trainer=trainer)
+        context.make_trial = partial(make_trial, context, method, workspace.instrumented)
+    with phases("allocate"):
+        method.allocate(context)
+    with phases("place"):
         method.place(context)
         if unreached := drop_unreached(model, calibration):
             context.notes["not_reached_by_calibration"] = unreached
     with phases("calibrate"):
         method.calibrate(context)
+    if run.budget:
+        with phases("train"):
+            method.train(context)
     with phases("evaluate"), model.baked():
         # The reference is evaluated as users run it; every other model through its quantizers.
         subject = workspace.model if run.method == FULL_PRECISION else model.eval()

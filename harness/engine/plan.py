@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ from ..registry import Registry
 from ..request import Bits, Resolved, TaskRequest
 from ..results.record import FULL_PRECISION, Asked, DamagedRecordError
 from ..specs import MethodSpec
+from ..training.budget import Budget
 from .study import Study
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ State = Literal["missing", "recorded", "failed", "impossible"]
 class Run:
     """One cell of the matrix.
 
-    ``options``: the method's, fully resolved; ``given``: those that were set by the user.
+    ``options``: the method's, fully resolved; ``given``: those that were set by the user. ``budget`` of its
+    training; empty for a method that does not train.
     """
 
     task: Resolved
@@ -35,6 +37,7 @@ class Run:
     limit: int | None
     options: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict, compare=False)
+    budget: str = ""
 
     @property
     def asked(self) -> Asked:
@@ -42,7 +45,7 @@ class Run:
         return Asked(task=self.task.task, scale=self.task.scale, model=self.task.model, method=self.method,
                      bits=str(self.bits), seed=self.seed, fingerprint=self.task.fingerprint,
                      weights_hash=self.task.weights_hash, calibration_size=self.calibration,
-                     evaluation_limit=self.limit, configuration=self.options)
+                     evaluation_limit=self.limit, configuration=self.options, budget=self.budget)
 
     @property
     def identity(self) -> str:
@@ -57,7 +60,9 @@ class Run:
     @property
     def label(self) -> str:
         """How messages call it."""
-        return f"{self.method} {self.bits} on {self.task.task} ({self.task.model}, {self.task.scale}), seed {self.seed}"
+        budget = f", budget {self.budget}" if self.budget else ""
+        return (f"{self.method} {self.bits} on {self.task.task} ({self.task.model}, {self.task.scale}), "
+                f"seed {self.seed}{budget}")
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,26 @@ def make_plan(study: Study, registry: Registry, store: Store) -> list[Planned]:
         if name in registry.methods:
             raise OptionError(f"--set {name}.…: {name!r} is not among the methods of this study", f"Methods: {known}")
         raise UnknownNameError("method in --set", name, study.methods)
+    budgets = tuple(dict.fromkeys(str(Budget.parse(text)) for text in study.budget))
     planned: list[Planned] = []
     for task in study.task:
         for model in study.model or (None,):
             resolved = resolve_task(registry, TaskRequest(task, study.scale, model, study.data, study.weights))
             calibration = study.calibration or registry.tasks[task].calibration_size
             runs = [Run(resolved, spec.name, bits, seed, calibration, study.limit, options[spec.name],
-                        study.set.get(spec.name, {}))
+                        study.set.get(spec.name, {}), budget)
                     for spec in methods if spec.name != FULL_PRECISION
+                    for budget in (budgets if _trains(registry, spec, options[spec.name]) else ("",))
                     for bits in study.each_bits for seed in study.seeds]
             reference = Run(resolved, FULL_PRECISION, Bits(32, 32), 0, 0, study.limit)
             planned += [_planned(run, registry, store) for run in [reference, *runs]]
     return planned
+
+
+def _trains(registry: Registry, spec: MethodSpec, options: Mapping[str, Any]) -> bool:
+    """Whether runs of the method have a budget: its own training, or that of a search that chooses its bits."""
+    mixed = options.get("mixed")
+    return spec.trains or (mixed is not None and registry.searches[mixed["name"]].trains)
 
 
 def resolve_task(registry: Registry, request: TaskRequest) -> Resolved:
@@ -131,6 +144,8 @@ def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
 def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     try:
         _check_bits(run, registry.methods[run.method])
+        if run.budget and not registry.tasks[run.task.task].trains:
+            raise OptionError(f"{run.method} trains, and {run.task.task} has no training loss")
     except HarnessError as error:
         return Planned(run, "impossible", error.message)
     try:

@@ -18,6 +18,7 @@ from ..request import Resolved
 from ..results.record import FULL_PRECISION, Costs, DamagedRecordError, Environment, Failure, Record
 from ..results.samples import PerSample
 from ..results.store import Store
+from ..training.snapshot import Snapshots
 from .environment import environment, peak_memory
 from .measure import Measurement, measure
 from .phases import Phases
@@ -49,6 +50,7 @@ class Runner:
     force: bool = False
     device: str = "cpu"
     batch_size: int = 32
+    snapshot_seconds: float = 60.0
 
     def execute(self, planned: Iterable[Planned]) -> Iterator[Finished]:
         """Run what is missing (failed runs are tried again), yielding each as it ends.
@@ -80,13 +82,17 @@ class Runner:
                     if workspace is None:
                         with phases("build"):
                             workspace = Workspace(resolved, self.registry, self.device, self.batch_size)
-                    measurement = measure(item.run, workspace, self.registry, phases, self.progress)
+                    snapshots = Snapshots(self.store.unfinished(item.run.identity), item.run.identity,
+                                          self.snapshot_seconds)
+                    measurement = measure(item.run, workspace, self.registry, phases, self.progress, snapshots)
                     record = self._record(item.run, measurement, phases)
                 except Exception as error:  # noqa: BLE001 - whatever a run does, it is recorded and the others go on
                     record = self._failed(item.run, error, phases)
                 # A forced run that fails does not take the place of a good record.
                 if record.status == "ok" or item.state != "recorded":
                     self.store.put(record, force=self.force)
+                if record.status == "ok":
+                    snapshots.clear()
             self._tell("harness_run_finished" if record.status == "ok" else "harness_run_failed",
                        run=item.run, record=record)
             reason = record.failure.reason if record.failure else ""

@@ -44,14 +44,18 @@ class Study(Options):
                                     "the task's number", json_schema_extra=IDENTITY)
     limit: int | None = Field(None, ge=1, description="evaluate on the first N samples only",
                               json_schema_extra=IDENTITY)
+    budget: tuple[str, ...] = Field(("1ep",), description="training budgets of methods that train: epochs (1ep), steps "
+                                    "(steps=200) or paper (the paper's schedule)", json_schema_extra=IDENTITY)
     results: str = Field("results", description="folder of the records", json_schema_extra=KNOB)
     force: bool = Field(False, description="measure again what is already recorded", json_schema_extra=KNOB)
     batch_size: int = Field(32, ge=1, description="samples evaluated at a time", json_schema_extra=KNOB)
     device: str = Field("cpu", description="torch device", json_schema_extra=KNOB)
     threads: int | None = Field(None, ge=1, description="CPU threads of torch", json_schema_extra=KNOB)
+    snapshot_seconds: float = Field(60.0, gt=0, description="seconds between two snapshots of unfinished training",
+                                    json_schema_extra=KNOB)
     debug: bool = Field(False, description="tracebacks for every error", json_schema_extra=KNOB)
 
-    @field_validator("methods", "task", "bits", "model", mode="before")
+    @field_validator("methods", "task", "bits", "model", "budget", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """Accept ``"a,b"`` for ``["a", "b"]``, and drop repetitions."""

@@ -11,10 +11,14 @@ from ..errors import DataError, PluginError
 from ..method import Progress, Scores, Task
 from ..model.instrument import Adapter, InstrumentedModel, instrument
 from ..registry import Registry
-from ..request import Resolved
+from ..request import Resolved, TaskRequest
 from ..specs import AdapterSpec
+from ..training.budget import Budget
+from ..training.snapshot import Snapshots
+from ..training.trainer import Trainer
 from .calibration import Calibration, to_device
 from .determinism import draw
+from .plan import resolve_task
 
 CALIBRATION_BATCH = 8
 """Samples observed at a time: small, because what methods keep of a batch comes on top of the forward's memory."""
@@ -24,16 +28,29 @@ class Workspace:
     """The task, its full-precision model and its samples."""
 
     def __init__(self, resolved: Resolved, registry: Registry, device: str, batch_size: int) -> None:
-        self.resolved, self.device = resolved, torch.device(device)
+        self.resolved, self.device, self._registry = resolved, torch.device(device), registry
         self.task: Task = registry.component(registry.tasks[resolved.task])(resolved)
         self.batch_size = min(batch_size, self.task.batch_size or batch_size)
         self.model = self.task.model().eval().to(self.device)
         self.evaluation = self.task.evaluation()
         self.adapters = adapters(registry)
 
-    def instrumented(self) -> InstrumentedModel:
-        """A fresh instrumented copy of the model."""
-        return instrument(copy.deepcopy(self.model), self.adapters)
+    def instrumented(self, name: str | None = None) -> InstrumentedModel:
+        """A fresh instrumented copy of the model, or of the task's model ``name`` with its own weights.
+
+        Raises :class:`harness.HarnessError` for a name that the task does not know on this data.
+        """
+        return instrument(copy.deepcopy(self.model) if name is None else self._other(name), self.adapters)
+
+    def _other(self, name: str) -> torch.nn.Module:
+        data = self.resolved.locations.get("data") if self.resolved.scale == "full" else None
+        other = resolve_task(self._registry, TaskRequest(self.resolved.task, self.resolved.scale, name, data))
+        task: Task = self._registry.component(self._registry.tasks[self.resolved.task])(other)
+        return task.model().eval().to(self.device)
+
+    def trainer(self, budget: Budget, seed: int, progress: Progress, snapshots: Snapshots | None) -> Trainer:
+        """The trainer of one run."""
+        return Trainer(self.task, budget, seed, progress, self.device, self.instrumented, snapshots)
 
     def calibration(self, size: int, seed: int) -> Calibration:
         """The calibration set of ``seed``; raises :class:`DataError` if the pool is smaller than ``size``."""

@@ -35,6 +35,13 @@ class Quantizer(nn.Module, ABC):
         ``groups``: number of slots, 0 where every channel or row has its own; ``dynamic``: chosen per input.
         """
 
+    def parameter_group(self, name: str) -> str:
+        """The group in which training puts the quantizer's parameter ``name``; empty: it is not trained.
+
+        ``scales``; a quantizer with learned bits or assignments names more (see :class:`harness.Group`).
+        """
+        return "scales"
+
     @property
     def mean_bits(self) -> float:
         """Bits of an element, averaged over slots; 32 for full precision."""

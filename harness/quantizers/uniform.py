@@ -77,6 +77,10 @@ class Uniform(Quantizer):
         self.scale.copy_(scale)
         self.zero_point.copy_(zero)
 
+    def parameter_group(self, name: str) -> str:
+        """Set by calibration, not trained (see :class:`harness.LearnedUniform`)."""
+        return ""
+
     def quantize(self, tensor: Tensor) -> Tensor:
         if torch.is_grad_enabled() and (tensor.requires_grad or self.scale.requires_grad):
             low, high = self.limits()

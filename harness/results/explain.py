@@ -42,6 +42,8 @@ def command(record: Record) -> str:
              "--model", asked.model]
     if not record.is_reference:
         words += ["--bits", asked.bits, "--seeds", str(asked.seed), "--calibration", str(asked.calibration_size)]
+    if asked.budget:
+        words += ["--budget", asked.budget]
     if asked.evaluation_limit is not None:
         words += ["--limit", str(asked.evaluation_limit)]
     for setting in as_settings(record.options, asked.method):

@@ -33,4 +33,6 @@ def _text(value: Any) -> str:
     """``value`` so that the command line reads it back: words bare, all else as JSON."""
     if isinstance(value, str) and _WORD.fullmatch(value) and parse_value(value) == value:
         return value
+    if isinstance(value, list) and value and all(isinstance(item, str) and _WORD.fullmatch(item) for item in value):
+        return f"[{','.join(value)}]"
     return json.dumps(value, sort_keys=True)

@@ -50,6 +50,7 @@ class Asked(Part):
     ``fingerprint`` of the data, ``weights_hash`` of the checkpoint. ``calibration_size``: 0 for the
     full-precision record, which belongs to every calibration size. ``evaluation_limit``: number of evaluation
     samples; ``None``: all. ``configuration``: the options of the method and of its components, fully resolved.
+    ``budget`` of training; empty for a method that does not train, and then not part of the identity.
     """
 
     task: str
@@ -63,11 +64,12 @@ class Asked(Part):
     calibration_size: NonNegativeInt
     evaluation_limit: PositiveInt | None = None
     configuration: JsonObject = Field(default_factory=dict)
+    budget: str = ""
 
     @property
     def identity(self) -> str:
         """The run's identity."""
-        return identity(self.model_dump())
+        return identity(self.model_dump(exclude=set() if self.budget else {"budget"}))
 
 
 class Failure(Part):
@@ -205,7 +207,9 @@ class Record(Part):
     def to_json(self) -> str:
         """The text of the record's file: the same bytes for the same record."""
         # A field that came later is not written where it is empty, so that older records keep their bytes.
-        later = set() if self.metrics_beside else {"metrics_beside"}
+        later: dict[str, Any] = {} if self.metrics_beside else {"metrics_beside": True}
+        if not self.asked.budget:
+            later["asked"] = {"budget"}
         return json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True, indent=1, ensure_ascii=False,
                           allow_nan=False) + "\n"
 

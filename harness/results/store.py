@@ -1,7 +1,8 @@
 """The results folder: one file a run, written once and whole.
 
-``<folder>/records/<task>/<method>-<model>-<bits>-s<seed>-<identity>.json``; leases are beside, in
-``<folder>/leases``. Folders of several machines are merged by copying.
+``<folder>/records/<task>/<method>-<model>-<bits>-s<seed>-<identity>.json``; beside are leases
+(``<folder>/leases``) and the snapshots of unfinished training (``<folder>/unfinished``). Folders of several
+machines are merged by copying.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class Store:
         self.folder = Path(folder)
         self.records_folder = self.folder / "records"
         self.leases_folder = self.folder / "leases"
+
+    def unfinished(self, identity: str) -> Path:
+        """The folder of what a run keeps until it is recorded."""
+        return self.folder / "unfinished" / identity
 
     def get(self, identity: str) -> Record | None:
         """The record of a run; ``None`` where there is none.

@@ -145,7 +145,8 @@ def _grouped(records: Sequence[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         given = " ".join(as_settings(record.options))
-        groups.setdefault(f"{record.asked.method}{f' ({given})' if given else ''}", []).append(record)
+        budget = f", {record.asked.budget}" if record.asked.budget else ""
+        groups.setdefault(f"{record.asked.method}{f' ({given})' if given else ''}{budget}", []).append(record)
     result: dict[str, list[Record]] = {}
     for label, group in sorted(groups.items()):
         resolved = {(record.asked.bits, digest(record.asked.configuration)) for record in group}

@@ -23,6 +23,7 @@ def harness_tasks() -> Iterable[TaskSpec]:
             models={"mini": image_set.mini_models, "full": models_for(image_set)},
             data_help=f"{LAYOUTS}\nOr set {image_set.variable} to that folder.",
             paper_names=PAPER_NAMES,
+            trains=True,
         )
 
 

@@ -16,7 +16,7 @@ from harness import DataError
 
 from .preprocessing import Preprocessing
 
-_RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR,
+RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR,
                "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 
 
@@ -25,14 +25,18 @@ def load_pixels(encoded: bytes, place: str, preprocessing: Preprocessing) -> np.
 
     Raises :class:`DataError` that names ``place`` for a damaged picture.
     """
+    return np.asarray(_cropped(_resized(opened(encoded, place), preprocessing), preprocessing.size))
+
+
+def opened(encoded: bytes, place: str) -> Image.Image:
+    """The whole picture in RGB. Raises :class:`DataError` that names ``place`` for a damaged one."""
     try:
         with Image.open(BytesIO(encoded)) as image:
-            picture = image.convert("RGB")
+            return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = str(error) if encoded else "it is empty"
         raise DataError(f"picture {place} cannot be decoded: {reason}",
                         "Get the file again, or take it out of the data") from error
-    return np.asarray(_cropped(_resized(picture, preprocessing), preprocessing.size))
 
 
 def _resized(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
@@ -42,7 +46,7 @@ def _resized(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         return picture
     long = int(target * max(width, height) / short)  # torchvision truncates
     size = (target, long) if width <= height else (long, target)
-    return picture.resize(size, _RESAMPLING[preprocessing.interpolation])
+    return picture.resize(size, RESAMPLING[preprocessing.interpolation])
 
 
 def _cropped(picture: Image.Image, size: int) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from harness import OptionError
 from harness.results import identity as module
 from harness.results.identity import identity
-from harness.results.record import Asked
+from harness.results.record import Asked, Record
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 PLAIN = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
@@ -72,9 +73,22 @@ def test_what_json_would_change_is_refused(value: dict[str, object]) -> None:
 
 def test_every_field_of_asked_changes_the_identity() -> None:
     base = {"task": "t", "scale": "mini", "model": "m", "method": "x", "bits": "4/4", "seed": 0, "fingerprint": "f",
-            "weights_hash": "w", "calibration_size": 32, "evaluation_limit": None, "configuration": {}}
+            "weights_hash": "w", "calibration_size": 32, "evaluation_limit": None, "configuration": {},
+            "budget": ""}
     other = {"task": "u", "scale": "full", "model": "n", "method": "y", "bits": "4/8", "seed": 1, "fingerprint": "g",
-             "weights_hash": "v", "calibration_size": 64, "evaluation_limit": 10, "configuration": {"g": 8}}
+             "weights_hash": "v", "calibration_size": 64, "evaluation_limit": 10, "configuration": {"g": 8},
+             "budget": "1ep"}
     assert base.keys() == other.keys() == Asked.model_fields.keys()
     identities = {Asked(**{**base, name: value}).identity for name, value in other.items()}
     assert len(identities | {Asked(**base).identity}) == len(base) + 1
+
+
+def test_no_budget_is_no_part_of_the_identity_nor_of_the_file(make_record: Callable[..., Record]) -> None:
+    """Records that were made before there was training stay what they are."""
+    record = make_record()
+    asked = {name: value for name, value in record.asked.model_dump().items() if name != "budget"}
+    assert record.identity == identity(asked)
+    assert '"budget"' not in record.to_json()
+    trained = record.model_copy(update={"asked": record.asked.model_copy(update={"budget": "1ep"})})
+    assert '"budget": "1ep"' in trained.to_json()
+    assert Record.from_json(trained.to_json()) == trained
