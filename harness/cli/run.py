@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +54,8 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
         "snapshot_seconds": snapshot_seconds, "debug": debug or None})
     store = Store(Path(study.results))
     planned = make_plan(study, known, store)
-    console = Console(highlight=False)
+    # Of several processes that train together, all but the first keep quiet.
+    console = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     try:
@@ -78,19 +81,24 @@ def _execute(study: Study, planned: list[Planned], store: Store, console: Consol
 
         from ..engine.allocator import keep_freed_memory
         from ..engine.runner import Runner
+        from ..training.processes import processes
 
         keep_freed_memory()
         if study.threads:
             torch.set_num_threads(study.threads)
         _check_device(study.device)
-        progress = TerminalProgress(console)
-        runner = Runner(registry(), store, progress, progress.announce, study.force, study.device, study.batch_size,
-                        study.snapshot_seconds)
+        progress, together = TerminalProgress(console), processes(study.device)
+        unfinished, own = store.unfinished_folder, tempfile.TemporaryDirectory()
+        if not together.speaks:
+            store = Store(own.name)
+        runner = Runner(registry(), store, progress, progress.announce, study.force, together.device(study.device),
+                        study.batch_size, study.snapshot_seconds, together, unfinished)
         console.print(f"{len(to_do)} of {len(planned)} runs to do")
         outcomes = []
         for number, finished in enumerate(runner.execute(planned), start=1):
             console.print(f"[{number}/{len(planned)}] {escape(finished.run.label)}: {_said(finished)}")
             outcomes.append(finished.outcome)
+        own.cleanup()
         return outcomes
     console.print(f"Nothing to do: all {len(planned)} runs are recorded or impossible")
     return [item.state for item in planned]

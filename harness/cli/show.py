@@ -87,14 +87,16 @@ def _show_options(console: Console, known: Registry, spec: Spec) -> None:
         if isinstance(field.default, Options):
             _add_nested(table, name, type(field.default))
         if isinstance(field.default, Choice) and name == "search" and field.default.name in known.searches:
-            _add_nested(table, name, known.searches[field.default.name].options)
+            _add_nested(table, name, known.searches[field.default.name].options, field.default.options)
     console.print("\n[bold]Options[/bold]  (--set " + (f"{spec.name}.OPTION=VALUE)"))
     console.print(table)
 
 
-def _add_nested(table: Table, prefix: str, options: type[Options]) -> None:
+def _add_nested(table: Table, prefix: str, options: type[Options], given: Mapping[str, Any] | None = None) -> None:
+    """Rows of a component's options; ``given``: those that the method sets where the user does not."""
     for name, field in options.model_fields.items():
-        table.add_row(f"  {prefix}.{name}", escape(_plain(field.default)), escape(_meaning(field)))
+        default = (given or {}).get(name, field.default)
+        table.add_row(f"  {prefix}.{name}", escape(_plain(default)), escape(_meaning(field)))
 
 
 def _meaning(field: FieldInfo) -> str:

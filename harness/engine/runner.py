@@ -6,9 +6,10 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import HarnessError
@@ -18,6 +19,7 @@ from ..request import Resolved
 from ..results.record import FULL_PRECISION, Costs, DamagedRecordError, Environment, Failure, Record
 from ..results.samples import PerSample
 from ..results.store import Store
+from ..training.processes import Processes
 from ..training.snapshot import Snapshots
 from .environment import environment, peak_memory
 from .measure import Measurement, measure
@@ -41,7 +43,11 @@ class Finished:
 
 @dataclass
 class Runner:
-    """Executes planned runs. ``announce(run, phase)`` is told of every phase."""
+    """Executes planned runs. ``announce(run, phase)`` is told of every phase.
+
+    ``unfinished``: folder of the snapshots of training, by default beside the records. ``processes``: those that
+    train together; all but the first have a store of their own that nobody keeps.
+    """
 
     registry: Registry
     store: Store
@@ -51,6 +57,8 @@ class Runner:
     device: str = "cpu"
     batch_size: int = 32
     snapshot_seconds: float = 60.0
+    processes: Processes = field(default_factory=Processes)
+    unfinished: Path | None = None
 
     def execute(self, planned: Iterable[Planned]) -> Iterator[Finished]:
         """Run what is missing (failed runs are tried again), yielding each as it ends.
@@ -70,20 +78,23 @@ class Runner:
                 yield Finished(item.run, "recorded", self.store.get(item.run.identity))
                 continue
             with self.store.lease(item.run.identity) as mine:
+                mine = self.processes.told(mine)
                 if not mine:
                     yield Finished(item.run, "elsewhere")
                     continue
-                if not self.force and (known := self._finished_meanwhile(item)):
+                known = None if self.force else self._finished_meanwhile(item)
+                if self.processes.told(known is not None):
                     yield Finished(item.run, "recorded", known)
                     continue
+                unfinished = self.unfinished or self.store.unfinished_folder
+                snapshots = Snapshots(unfinished / item.run.identity, item.run.identity, self.snapshot_seconds)
                 phases = Phases(lambda phase, run=item.run: self._enter(run, phase))  # type: ignore[misc]
                 self._tell("harness_run_started", run=item.run)
                 try:
                     if workspace is None:
                         with phases("build"):
-                            workspace = Workspace(resolved, self.registry, self.device, self.batch_size)
-                    snapshots = Snapshots(self.store.unfinished(item.run.identity), item.run.identity,
-                                          self.snapshot_seconds)
+                            workspace = Workspace(resolved, self.registry, self.device, self.batch_size,
+                                                  self.processes)
                     measurement = measure(item.run, workspace, self.registry, phases, self.progress, snapshots)
                     record = self._record(item.run, measurement, phases)
                 except Exception as error:  # noqa: BLE001 - whatever a run does, it is recorded and the others go on
@@ -91,7 +102,7 @@ class Runner:
                 # A forced run that fails does not take the place of a good record.
                 if record.status == "ok" or item.state != "recorded":
                     self.store.put(record, force=self.force)
-                if record.status == "ok":
+                if record.status == "ok" and self.processes.speaks:
                     snapshots.clear()
             self._tell("harness_run_finished" if record.status == "ok" else "harness_run_failed",
                        run=item.run, record=record)

@@ -14,6 +14,7 @@ from ..registry import Registry
 from ..request import Resolved, TaskRequest
 from ..specs import AdapterSpec
 from ..training.budget import Budget
+from ..training.processes import Processes
 from ..training.snapshot import Snapshots
 from ..training.trainer import Trainer
 from .calibration import Calibration, to_device
@@ -27,8 +28,10 @@ CALIBRATION_BATCH = 8
 class Workspace:
     """The task, its full-precision model and its samples."""
 
-    def __init__(self, resolved: Resolved, registry: Registry, device: str, batch_size: int) -> None:
+    def __init__(self, resolved: Resolved, registry: Registry, device: str, batch_size: int,
+                 processes: Processes | None = None) -> None:
         self.resolved, self.device, self._registry = resolved, torch.device(device), registry
+        self._processes = processes
         self.task: Task = registry.component(registry.tasks[resolved.task])(resolved)
         self.batch_size = min(batch_size, self.task.batch_size or batch_size)
         self.model = self.task.model().eval().to(self.device)
@@ -50,7 +53,8 @@ class Workspace:
 
     def trainer(self, budget: Budget, seed: int, progress: Progress, snapshots: Snapshots | None) -> Trainer:
         """The trainer of one run."""
-        return Trainer(self.task, budget, seed, progress, self.device, self.instrumented, snapshots)
+        return Trainer(self.task, budget, seed, progress, self.device, self.instrumented, snapshots,
+                       self._processes)
 
     def calibration(self, size: int, seed: int) -> Calibration:
         """The calibration set of ``seed``; raises :class:`DataError` if the pool is smaller than ``size``."""

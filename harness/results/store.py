@@ -35,10 +35,7 @@ class Store:
         self.folder = Path(folder)
         self.records_folder = self.folder / "records"
         self.leases_folder = self.folder / "leases"
-
-    def unfinished(self, identity: str) -> Path:
-        """The folder of what a run keeps until it is recorded."""
-        return self.folder / "unfinished" / identity
+        self.unfinished_folder = self.folder / "unfinished"
 
     def get(self, identity: str) -> Record | None:
         """The record of a run; ``None`` where there is none.

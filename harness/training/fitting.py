@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +15,7 @@ from .loss import Loss, Monitor, Step
 from .optimizer import make_optimizer, set_learning_rates
 from .snapshot import restore_random
 from .stage import Stage
+from .views import View
 from .watch import DivergenceWatch, Interruption, watching
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Fitting:
         self._resume()
         self.model.train(self.stage.training.mode == "train")
         watched = sorted({path for loss in self.losses for path in loss.watches(self.model)})
-        loader, saved = Loader(self.trainer.load, self.stream, self.steps), time.monotonic()
+        loader, saved = Loader(self.trainer.load, self._share, self.steps), time.monotonic()
         try:
             with Interruption() as interruption, watching(self.model, watched) as sites, \
                     self.trainer.progress(self.stage.name, self.steps) as advance:
@@ -56,10 +58,11 @@ class Fitting:
                     loss = self._one_step(loader, sites)
                     advance(f"loss {loss:.4g} · {self._bits()} bits")
                     finished = self.step == self.steps
-                    if finished or interruption.asked or time.monotonic() - saved > self._seconds_between():
+                    stop = self.trainer.processes.told(interruption.asked)
+                    if finished or stop or time.monotonic() - saved > self._seconds_between():
                         self._snapshot(finished)
                         saved = time.monotonic()
-                    if interruption.asked:
+                    if stop:
                         raise KeyboardInterrupt
         finally:
             loader.close()
@@ -71,21 +74,22 @@ class Fitting:
         views, batch = loader.batch(self.step)
         progress, task = self.step / self.steps, self.trainer.task
         with torch.autocast(self.trainer.device.type, self.dtype, enabled=self.dtype is not None):
-            task_loss, outputs = task.objective(self.model, batch)
+            task_loss, response = task.objective(self.model, batch)
             watched = list(sites)
-            seen = Step(self.model, batch, views, outputs, task_loss, dict(sites), self.step, progress,
+            seen = Step(self.model, batch, views, response, task_loss, dict(sites), self.step, progress,
                         lambda given: self.trainer.run_teacher(self.stage.training.teacher, watched, given))
-            sites.clear()
             total = sum((loss.weight(progress) * loss(seen) for loss in self.losses if loss.weight(progress)),
                         start=task_loss.new_zeros(()))
-        value = float(total.detach())
+            sites.clear()  # also of what a response that was computed for a loss has passed
+        value = self.trainer.processes.mean(float(total.detach()))
         self.watch.update(value, f"step {self.step + 1} of {self.steps} ({self.stage.name})")
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()
+        trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.trainer.processes.average(trained)
         if self.stage.training.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]],
-                                     self.stage.training.clip_norm)
+            nn.utils.clip_grad_norm_(trained, self.stage.training.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._record(value)
@@ -94,6 +98,10 @@ class Fitting:
                 monitor(seen)
         self.step += 1
         return value
+
+    def _share(self, step: int) -> Sequence[View]:
+        """This process's views of a step."""
+        return self.trainer.processes.share(self.stream.views(step))
 
     def _record(self, value: float) -> None:
         """Every point of the curve is the mean loss of its stretch of steps."""
@@ -120,7 +128,7 @@ class Fitting:
         return self.trainer.snapshots.seconds if self.trainer.snapshots else float("inf")
 
     def _snapshot(self, finished: bool) -> None:
-        if self.trainer.snapshots is None:
+        if self.trainer.snapshots is None or not self.trainer.processes.speaks:
             return
         self.trainer.snapshots.write(self.key, {
             "step": self.step, "steps": self.steps, "model": self.model.state_dict(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -31,22 +32,27 @@ class Seen:
 class Step:
     """One training step, as losses see it: after the student's forward, before the backward.
 
-    ``outputs``: the student's response to the batch (see :meth:`harness.Task.response`), ``sites``: path -> tensor
-    before its quantizer, for the sites that were asked for; both with gradients. ``task_loss``: the task's own
-    loss. ``progress``: share of this stage's steps that are done, 0 to 1. ``teacher`` runs the teacher on
+    ``response``: what :meth:`harness.Task.objective` gave beside the loss; losses take :attr:`outputs`. ``sites``:
+    path -> tensor before its quantizer, for the sites that were asked for, with gradients. ``task_loss``: the task's
+    own loss. ``progress``: share of this stage's steps that are done, 0 to 1. ``teacher`` runs the teacher on
     the same batch, once, without gradients, and only when it is asked for.
     """
 
     model: InstrumentedModel
     batch: Batch
     views: Sequence[View]
-    outputs: Any
+    response: Any
     task_loss: Tensor
     sites: Mapping[str, Tensor]
     number: int
     progress: float
     run_teacher: Callable[[Batch], Seen]
     _taught: Seen | None = field(default=None, repr=False)
+
+    @cached_property
+    def outputs(self) -> Any:
+        """The student's response to the batch (see :meth:`harness.Task.response`), with gradients."""
+        return self.response() if callable(self.response) else self.response
 
     @property
     def teacher(self) -> Seen:

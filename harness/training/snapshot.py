@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import StoreError
-from ..results.atomic import write_bytes
+from ..results.atomic import write_bytes, write_text
 
 VERSION = 1
 
@@ -41,6 +42,8 @@ class Snapshots:
         whole = {"version": VERSION, "identity": self.identity, "random": _random_states(), **content}
         buffer = io.BytesIO()
         torch.save(whole, buffer)
+        if not (self.folder / ".gitignore").exists():  # nobody's repository of records wants them
+            write_text(self.folder / ".gitignore", "*\n")
         write_bytes(self.path(key), buffer.getvalue())
 
     def read(self, key: str) -> dict[str, Any] | None:
@@ -67,6 +70,8 @@ class Snapshots:
             for path in self.folder.iterdir():
                 path.unlink()
             self.folder.rmdir()
+            with suppress(OSError):  # other runs may be unfinished
+                self.folder.parent.rmdir()
 
 
 def restore_random(content: Mapping[str, Any]) -> None:

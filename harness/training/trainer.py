@@ -18,6 +18,7 @@ from ..options import Choice
 from .budget import Budget
 from .fitting import Fitting
 from .loss import Loss, Seen
+from .processes import Processes
 from .snapshot import Snapshots
 from .stage import Stage
 from .views import TrainingSamples, View, ViewStream
@@ -31,13 +32,15 @@ class Trainer:
     """Trains models on a task, for as long as the run's budget says.
 
     ``instrumented(name)`` makes a fresh instrumented copy of the full-precision model, or of the task's model of
-    another name. ``snapshots``: where unfinished training is kept; ``None``: nowhere.
+    another name. ``snapshots``: where unfinished training is kept; ``None``: nowhere. ``processes``: those that train
+    the model together.
     """
 
     def __init__(self, task: Task, budget: Budget, seed: int, progress: Progress, device: torch.device,
-                 instrumented: Callable[[str | None], InstrumentedModel], snapshots: Snapshots | None = None) -> None:
+                 instrumented: Callable[[str | None], InstrumentedModel], snapshots: Snapshots | None = None,
+                 processes: Processes | None = None) -> None:
         self.task, self.budget, self.seed, self.progress, self.device = task, budget, seed, progress, device
-        self.snapshots = snapshots
+        self.snapshots, self.processes = snapshots, processes or Processes()
         self._instrumented = instrumented
         self._teachers: dict[str | None, InstrumentedModel] = {}
         self._stages = 0

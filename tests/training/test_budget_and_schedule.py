@@ -10,8 +10,8 @@ from harness.testing.toy import toy_context
 from harness.training.optimizer import make_optimizer, named_groups, schedule_factor, set_learning_rates
 
 
-@pytest.mark.parametrize(("text", "shown"), [("1ep", "1ep"), ("1.0ep", "1ep"), ("0.50ep", "0.5ep"), (" paper ", "paper"),
-                                             ("steps=200", "steps=200")])
+@pytest.mark.parametrize(("text", "shown"), [("1ep", "1ep"), ("1.0ep", "1ep"), ("0.50ep", "0.5ep"),
+                                             (" paper ", "paper"), ("steps=200", "steps=200")])
 def test_a_budget_has_one_spelling(text: str, shown: str) -> None:
     assert str(Budget.parse(text)) == shown
     assert Budget.parse(shown) == Budget.parse(text)
