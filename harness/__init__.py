@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .allocation.options import AllocationOptions, SupernetOptions
 from .data.caches import cache_folder, digest, file_hash
 from .data.scale import chosen_scale, data_folder
 from .data.weights import Weights, asked_weights, file_weights, shipped_weights
@@ -38,8 +39,14 @@ from .specs import (
 )
 from .training.budget import Budget
 from .training.options import LossOptions, TrainedOptions, TrainingOptions
+from .training.role_options import RoleOptions
 
 if TYPE_CHECKING:
+    from .allocation.knapsack import least_sum_within
+    from .allocation.mixture import BitMixture, expected_bits
+    from .allocation.search import AllocationSearch
+    from .allocation.space import BitSpace, bit_operations, weight_bytes
+    from .allocation.supernet import train_supernet
     from .checkpoints import fit_weights, load_weights, read_weights
     from .cost.operations import Operand, Operation, trace
     from .data.drawing import Drawing, Ink
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
     from .model.partition import Partition
     from .model.site import HeadSplit, Layout, Site
     from .observers.histogram import Elements, Histogram
+    from .observers.learned_scale import Initialisable, initial_scale
     from .observers.order import forward_order
     from .observers.percentile import MovingPercentile
     from .observers.ranges import MinMax, MovingMinMax, RangeObserver
@@ -66,6 +74,7 @@ if TYPE_CHECKING:
     from .ranking import hinge_ranking_loss
     from .recipe import PostTraining, QuantizationAware
     from .torchvision_compat import ensure_torchvision
+    from .training.by_role import ByRole
     from .training.loss import Loss, Monitor, Seen, Step
     from .training.stage import Group, Stage
     from .training.trainer import Trainer
@@ -76,6 +85,11 @@ _LAZY = {
     **dict.fromkeys(("Batch", "Context", "Method", "Samples", "Scorer", "Scores", "Search",
                      "Task"), "method"),
     "ensure_torchvision": "torchvision_compat",
+    "least_sum_within": "allocation.knapsack",
+    **dict.fromkeys(("BitMixture", "expected_bits"), "allocation.mixture"),
+    "AllocationSearch": "allocation.search",
+    **dict.fromkeys(("BitSpace", "bit_operations", "weight_bytes"), "allocation.space"),
+    "train_supernet": "allocation.supernet",
     **dict.fromkeys(("fit_weights", "load_weights", "read_weights"), "checkpoints"),
     **dict.fromkeys(("Operand", "Operation", "trace"), "cost.operations"),
     **dict.fromkeys(("Drawing", "Ink"), "data.drawing"),
@@ -88,6 +102,7 @@ _LAZY = {
     "Partition": "model.partition",
     **dict.fromkeys(("HeadSplit", "Layout", "Site"), "model.site"),
     **dict.fromkeys(("Elements", "Histogram"), "observers.histogram"),
+    **dict.fromkeys(("Initialisable", "initial_scale"), "observers.learned_scale"),
     "forward_order": "observers.order",
     "MovingPercentile": "observers.percentile",
     **dict.fromkeys(("MinMax", "MovingMinMax", "RangeObserver"), "observers.ranges"),
@@ -100,6 +115,7 @@ _LAZY = {
     "LearnedUniform": "quantizers.learned",
     **dict.fromkeys(("round_ste", "scale_gradient"), "quantizers.rounding"),
     **dict.fromkeys(("Uniform", "affine_parameters", "integer_limits"), "quantizers.uniform"),
+    "ByRole": "training.by_role",
     **dict.fromkeys(("Loss", "Monitor", "Seen", "Step"), "training.loss"),
     **dict.fromkeys(("Group", "Stage"), "training.stage"),
     "Trainer": "training.trainer",
@@ -108,20 +124,22 @@ _LAZY = {
 
 __version__ = "0.1.0"
 __all__ = [
-    "ADDED_LATER", "AdapterSpec", "AttentionTwin", "Batch", "BitRange", "Bits", "Budget", "Calibration", "Choice",
-    "Context", "CostSpec", "DataError", "Drawing", "Elements", "Glyphs", "Group", "HarnessError", "HeadSplit",
-    "Histogram", "Identity", "Ink", "InstrumentedModel", "Layout", "LearnedUniform", "Loss", "LossOptions", "LossSpec",
-    "Method", "MethodSpec", "MinMax", "Monitor", "MovingMinMax", "MovingPercentile", "Operand", "Operation",
-    "OptionError", "Options", "Paper", "Partition", "PlacementOptions", "PluginError", "PostTraining",
-    "QuantizableAttention", "QuantizationAware", "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver",
-    "RangeSearch", "Resolved", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Seen", "Site",
-    "Stage", "Step", "StoreError", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
+    "ADDED_LATER", "AdapterSpec", "AllocationOptions", "AllocationSearch", "AttentionTwin", "Batch", "BitMixture",
+    "BitRange", "BitSpace", "Bits", "Budget", "ByRole", "Calibration", "Choice", "Context", "CostSpec", "DataError",
+    "Drawing", "Elements", "Glyphs", "Group", "HarnessError", "HeadSplit", "Histogram", "Identity", "Initialisable",
+    "Ink", "InstrumentedModel", "Layout", "LearnedUniform", "Loss", "LossOptions", "LossSpec", "Method", "MethodSpec",
+    "MinMax", "Monitor", "MovingMinMax", "MovingPercentile", "Operand", "Operation", "OptionError", "Options", "Paper",
+    "Partition", "PlacementOptions", "PluginError", "PostTraining", "QuantizableAttention", "QuantizationAware",
+    "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver", "RangeSearch", "Resolved", "RoleOptions",
+    "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Seen", "Site", "Stage", "Step", "StoreError",
+    "SupernetOptions", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
     "TrainingSamples", "Unaugmented", "Uniform", "UnknownNameError", "View", "Weights", "affine_parameters",
-    "asked_weights", "best_range", "cache_folder", "chosen_scale", "data_folder", "digest", "ensure_torchvision",
-    "fake_quantize", "file_hash", "file_weights", "finite_weight", "fit_weights", "forward_order", "gaussian_scale",
-    "hinge_ranking_loss", "hookimpl", "input_rows", "instrument", "integer_limits", "load_weights", "lsq_scale",
-    "mse_scale", "quantize_rows", "random_words", "range_errors", "read_weights", "round_ste", "scale_gradient",
-    "set_range", "shipped_weights", "split_glyphs", "trace", "uniform_quantizers", "weight_rows",
+    "asked_weights", "best_range", "bit_operations", "cache_folder", "chosen_scale", "data_folder", "digest",
+    "ensure_torchvision", "expected_bits", "fake_quantize", "file_hash", "file_weights", "finite_weight", "fit_weights",
+    "forward_order", "gaussian_scale", "hinge_ranking_loss", "hookimpl", "initial_scale", "input_rows", "instrument",
+    "integer_limits", "least_sum_within", "load_weights", "lsq_scale", "mse_scale", "quantize_rows", "random_words",
+    "range_errors", "read_weights", "round_ste", "scale_gradient", "set_range", "shipped_weights", "split_glyphs",
+    "trace", "train_supernet", "uniform_quantizers", "weight_bytes", "weight_rows",
 ]
 
 

@@ -212,7 +212,8 @@ class Task(ABC):
     def objective(self, model: torch.nn.Module, batch: Batch) -> tuple[Tensor, Any]:
         """The task's own training loss on a batch (a scalar), and the model's response to it.
 
-        A task that can be trained overrides it and says so in its spec.
+        Where the response is extra work: a function without arguments that computes it, which is called at most
+        once, and only if a loss asks. A task that can be trained overrides this and says so in its spec.
         """
         raise DataError(f"{self.resolved.task} has no training loss", "Use a method that does not train")
 

@@ -19,15 +19,16 @@ Run = Callable[[InstrumentedModel], Any]
 def coverage(model: InstrumentedModel, run: Run, operations: Sequence[Operation], samples: int = 1) -> dict[str, Any]:
     """Plain data for a record.
 
-    ``quantized``: each site with a quantizer, and what it does there. ``full_precision``: the sites
-    left as they are. ``not_run``: operations that the forward never called, whose sites are in neither.
-    ``quantized_macs_share``: share of all MACs, those outside of sites included, whose operands are all
-    quantized. ``macs_outside_sites``: see :func:`macs_outside_sites`; ``outside_sites`` says where they are.
+    ``quantized``: each site with a quantizer, and what it does there (``expansion`` only where there is one).
+    ``full_precision``: the sites left as they are. ``not_run``: operations that the forward never called, whose
+    sites are in neither. ``quantized_macs_share``: share of all MACs, those outside of sites included and expansions
+    left out, whose operands are all quantized. ``macs_outside_sites``: see :func:`macs_outside_sites`;
+    ``outside_sites`` says where they are.
     """
     operands = [operand for operation in operations for operand in operation.operands]
     outside = macs_outside_sites(model, run, operations, samples)
-    inside = sum(operation.macs for operation in operations)
-    quantized = sum(operation.macs for operation in operations
+    inside = sum(operation.plain_macs for operation in operations)
+    quantized = sum(operation.plain_macs for operation in operations
                     if all(operand.quantized for operand in operation.operands))
     return {
         "quantized": [_entry(model.sites[operand.site], operand) for operand in operands if operand.quantized],
@@ -49,10 +50,11 @@ def macs_outside_sites(model: InstrumentedModel, run: Run, operations: Sequence[
     with model.full_precision(), FlopCounterMode(display=False) as counter:
         run(model)
     macs = counter.get_total_flops() // 2 // samples
-    return macs - sum(operation.macs for operation in operations)
+    return macs - sum(operation.plain_macs for operation in operations)
 
 
 def _entry(site: Site, operand: Operand) -> dict[str, Any]:
+    expansion = {"expansion": operand.expansion} if operand.expansion != 1 else {}
     return {"site": site.path, "role": site.role, "block": site.block, "quantizer": operand.quantizer,
             "bits": list(operand.bits) if isinstance(operand.bits, tuple) else operand.bits,
-            "granularity": operand.granularity, "groups": operand.groups, "dynamic": operand.dynamic}
+            "granularity": operand.granularity, "groups": operand.groups, "dynamic": operand.dynamic, **expansion}

@@ -36,7 +36,8 @@ class Operand:
     ``elements`` are those of the whole weight, or of the activation for one sample. ``quantizer`` to
     ``dynamic`` are what :meth:`harness.Quantizer.describe` says; a quantizer that is switched off counts as
     full precision. ``positions``: how many channels, rows or heads share the groups. ``summed_groups``: how
-    many groups meet inside the sum of one output, each with a partial sum to rescale (1: none).
+    many groups meet inside the sum of one output, each with a partial sum to rescale (1: none). ``expansion``: how
+    many elements the operation really uses for each of ``elements``.
     """
 
     site: str
@@ -49,6 +50,7 @@ class Operand:
     dynamic: bool
     positions: int = 1
     summed_groups: int = 1
+    expansion: float = 1.0
 
     @property
     def mean_bits(self) -> float:
@@ -71,6 +73,9 @@ class Operation:
     ``macs == outputs * inner``. The outputs of a transposed convolution have sums of different lengths:
     ``inner`` is the longest, ``macs`` those of all inputs (as torch counts, with what padding cuts off).
     ``rows``: independent rows of the left operand (tokens; heads x tokens for a product of attention).
+
+    Where an operand is expanded, ``macs`` and ``inner`` are those of the expanded operation (:attr:`expansion` times
+    :attr:`plain_macs`), so that a convention need not know of it.
     """
 
     path: str
@@ -83,6 +88,16 @@ class Operation:
     rows: int
     operands: tuple[Operand, ...]
 
+    @property
+    def expansion(self) -> float:
+        """MACs that are really done for each of the model's own (see :func:`expansion`)."""
+        return math.prod(operand.expansion for operand in self.operands)
+
+    @property
+    def plain_macs(self) -> int:
+        """The MACs of the model as it was given, without what its operands were expanded by."""
+        return round(self.macs / self.expansion)
+
     def operand(self, name: str) -> Operand:
         """The operand of that name (``weight``, ``input``, ``query``, ...)."""
         return next(operand for operand in self.operands if operand.operand == name)
@@ -90,6 +105,15 @@ class Operation:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a record."""
         return asdict(self)
+
+
+def expansion(operation: Quantizable) -> float:
+    """How many input channels the operation really has for each plain one: the product over its operands.
+
+    Duplicated channels are in both operands, whichever of the two asked for them. 1 where nothing is expanded.
+    """
+    placed: list[Quantizer] = list(operation.quantizers.values())  # type: ignore[arg-type]
+    return math.prod(quantizer.describe().get("expansion", 1.0) for quantizer in placed if quantizer.enabled)
 
 
 @torch.no_grad()
@@ -171,8 +195,10 @@ def _operation(model: InstrumentedModel, path: str, counts: _Counts, samples: in
         elements = (math.prod(size or 1 for size in site.layout.sizes) if site.is_weight
                     else (counts.left if left else counts.right) // samples)
         operands.append(_operand(site, model.quantizer(site.path), kind, elements, counts, samples))
-    return Operation(path, kind, first.role, first.block, counts.macs // samples, counts.outputs // samples,
-                     counts.inner, counts.rows // samples, tuple(operands))
+    expanded = expansion(twin)
+    return Operation(path, kind, first.role, first.block, round(counts.macs // samples * expanded),
+                     counts.outputs // samples, round(counts.inner * expanded), counts.rows // samples,
+                     tuple(operands))
 
 
 def _operand(site: Site, quantizer: Quantizer, kind: str, elements: int, counts: _Counts, samples: int) -> Operand:

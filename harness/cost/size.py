@@ -2,7 +2,8 @@
 
 Everything is read from the instrumented model: its parameters, and the quantizers on its weights.
 Parameters of quantizers are not parameters of the model. A parameter that several operations share is
-counted once, at the bits of the first.
+counted once, at the bits of the first. Input channels by which an operation is expanded have weights of
+their own, in every count.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from torch import nn
 from ..model.instrument import InstrumentedModel
 from ..model.operations import QuantizableParametric
 from ..quantizers.base import Identity, Quantizer
-from .operations import FULL_PRECISION_BITS
+from .operations import FULL_PRECISION_BITS, expansion
 
 _WORD = FULL_PRECISION_BITS / 8
 
 
 def parameters(model: InstrumentedModel) -> int:
     """Number of parameters of the model, shared ones once, without those of its quantizers."""
-    return sum(parameter.numel() for parameter in dict.fromkeys(_own_parameters(model.model)))
+    own = sum(parameter.numel() for parameter in dict.fromkeys(_own_parameters(model.model)))
+    return own + sum(_stored(operation) - operation.weight.numel() for operation in _parametric(model))
 
 
 def plain(model: InstrumentedModel) -> float:
@@ -75,12 +77,23 @@ def sizes(model: InstrumentedModel) -> dict[str, float]:
 
 def _weights(model: InstrumentedModel) -> Iterator[tuple[int, float]]:
     """(elements, mean bits) of every operation's weight."""
+    for operation in _parametric(model):
+        quantizer: Quantizer = operation.quantizers["weight"]  # type: ignore[assignment]
+        yield _stored(operation), (quantizer if quantizer.enabled else Identity()).mean_bits
+
+
+def _parametric(model: InstrumentedModel) -> Iterator[QuantizableParametric]:
+    """The operations with a weight, of those that share one the first."""
     seen: set[int] = set()
     for operation in model.operations.values():
         if isinstance(operation, QuantizableParametric) and id(operation.weight) not in seen:
             seen.add(id(operation.weight))
-            quantizer: Quantizer = operation.quantizers["weight"]  # type: ignore[assignment]
-            yield operation.weight.numel(), (quantizer if quantizer.enabled else Identity()).mean_bits
+            yield operation
+
+
+def _stored(operation: QuantizableParametric) -> int:
+    """Elements of the operation's weight, expanded ones included."""
+    return round(operation.weight.numel() * expansion(operation))
 
 
 def _own_parameters(module: nn.Module) -> Iterator[nn.Parameter]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ..builtin import InitialRule, LearnedScaleOptions
+from ..builtin import LearnedScaleOptions
 from ..errors import QuantizationError
 from ..method import Context, Search
 from ..model.partition import Partition
@@ -26,7 +27,7 @@ class Initialisable(Protocol):
     without it by :func:`harness.initial_scale`. One with a scale for each bit-width, say, sets them all.
     """
 
-    def initialise(self, tensor: Tensor, rule: InitialRule) -> None:
+    def initialise(self, tensor: Tensor, rule: str) -> None:
         """Set all parameters that training starts from.
 
         ``tensor``: the weight, or one batch of the activation, as :meth:`quantize` gets it; finite. Called once,
@@ -35,14 +36,14 @@ class Initialisable(Protocol):
 
 
 @torch.no_grad()
-def initial_scale(tensor: Tensor, rule: InitialRule, bits: int | Tensor, scheme: LearnedScheme, partition: Partition,
+def initial_scale(tensor: Tensor, rule: str, bits: int | Tensor, scheme: LearnedScheme, partition: Partition,
                   offset: bool = False) -> tuple[Tensor, Tensor | None]:
     """Scale, and offset if asked, of each slot by one of the papers' rules; shapes ``(slots,)``.
 
     ``mse``: :func:`harness.mse_scale`. ``lsq``: :func:`harness.lsq_scale`, offset 0. ``gaussian``: the range
     ``mu +- 3 sigma`` (:func:`harness.gaussian_scale`). ``minmax``: the range from the smallest to the largest
-    value (PACT, and the start of LSQ+'s offset). A range is divided into the steps that the scheme has between
-    its limits: those of one sign where the scheme is symmetric, all where there is an offset.
+    value. A range is divided into the steps that lie in it: those of one sign where the scheme is symmetric, all
+    where there is an offset. Raises :class:`ValueError` for another rule.
     """
     if rule == "mse":
         return mse_scale(tensor, bits, scheme, partition, offset)
@@ -52,17 +53,19 @@ def initial_scale(tensor: Tensor, rule: InitialRule, bits: int | Tensor, scheme:
     if rule == "gaussian" and not offset:
         # Steps between 0 and the end of the range: 2^(b-1) for signed integers, 2^b for unsigned ones.
         return gaussian_scale(tensor, bits if scheme == "symmetric" else bits + 1, partition), None
-    low, high = integer_limits(torch.as_tensor(bits, dtype=tensor.dtype, device=tensor.device), scheme)
     lower, upper = _range(tensor, rule, partition)
+    low, high = integer_limits(torch.as_tensor(bits, dtype=tensor.dtype, device=tensor.device), scheme)
     if offset:
         scale = (upper - lower) / (high - low)
         return scale, lower - low * scale
     return (torch.maximum(-lower, upper) if scheme == "symmetric" else upper) / high, None
 
 
-def _range(tensor: Tensor, rule: InitialRule, partition: Partition) -> tuple[Tensor, Tensor]:
+def _range(tensor: Tensor, rule: str, partition: Partition) -> tuple[Tensor, Tensor]:
     if rule == "minmax":
         return partition.reduce(tensor, "amin"), partition.reduce(tensor, "amax")
+    if rule != "gaussian":
+        raise ValueError(f"no rule {rule!r} for an initial scale")
     mean = partition.reduce(tensor, "mean")
     reach = 3 * partition.reduce((tensor - partition.spread(mean)).square(), "mean").sqrt()
     return mean - reach, mean + reach
@@ -84,7 +87,7 @@ class LearnedScaleSearch(Search[LearnedScaleOptions]):
         for path, quantizer in waiting.items():
             _refuse_unknown(path, quantizer, model.sites[path].is_weight)
         with context.progress("initial scales", len(waiting)) as advance:
-            def start(path: str, tensor: Tensor, rule: InitialRule) -> None:
+            def start(path: str, tensor: Tensor, rule: str) -> None:
                 if path in waiting:  # a site may be reached more than once in a forward
                     initialise(waiting.pop(path), tensor, rule)
                     advance()
@@ -96,15 +99,14 @@ class LearnedScaleSearch(Search[LearnedScaleOptions]):
                 if waiting:
                     calibration.observe(
                         model, batch_size=size, indices=range(first, min(first + size, len(calibration))),
-                        sites={path: lambda tensor, path=path: start(path, tensor, self.options.activations)
-                               for path in waiting})
+                        sites={path: partial(start, path, rule=self.options.activations) for path in waiting})
         if waiting:
             raise QuantizationError(f"no calibration data reached {next(iter(waiting))!r}",
                                     "Leave the site in full precision, or calibrate with inputs that use it")
 
 
 @torch.no_grad()
-def initialise(quantizer: Quantizer, tensor: Tensor, rule: InitialRule) -> None:
+def initialise(quantizer: Quantizer, tensor: Tensor, rule: str) -> None:
     """Set where the learned parameters of ``quantizer`` start (see :class:`Initialisable`)."""
     if isinstance(quantizer, Initialisable):
         quantizer.initialise(tensor, rule)

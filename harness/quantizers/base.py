@@ -11,8 +11,9 @@ from torch import Tensor, nn
 class Quantizer(nn.Module, ABC):
     """Maps a tensor to a tensor of the same shape that takes at most ``2**bits`` values per slot.
 
-    Subclasses write :meth:`quantize` and :meth:`describe`. ``enabled = False`` makes any quantizer
-    the identity for a while (see :meth:`harness.InstrumentedModel.full_precision`).
+    An expanded operand takes sums of such values (see :meth:`describe`). Subclasses write :meth:`quantize` and
+    :meth:`describe`. ``enabled = False`` makes any quantizer the identity for a while (see
+    :meth:`harness.InstrumentedModel.full_precision`).
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,9 @@ class Quantizer(nn.Module, ABC):
         ``quantizer``: its name; ``bits``: a number, or a list per slot; ``granularity``: ``tensor``, ``none``,
         ``head``, ``module``, ``module_head``, anything with "row" in it (rows), any other word (channels);
         ``groups``: number of slots, 0 where every channel or row has its own; ``dynamic``: chosen per input.
+
+        A quantizer whose output stands for sums of several real operands adds ``expansion`` (> 1): how many input
+        channels the operation really has for each plain one. Split channels: ``(I + n) / I``. Costs grow by it.
         """
 
     def parameter_group(self, name: str) -> str:

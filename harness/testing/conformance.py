@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..method import Context
+from ..model.site import Site
 from ..options import resolve
 from ..quantizers.base import Identity, Quantizer
 from ..registry import registry
@@ -19,6 +20,8 @@ from .toy import Noise, divergence, toy_context
 
 _DESCRIPTION: dict[str, type | tuple[type, ...]] = {
     "quantizer": str, "bits": (int, list), "granularity": str, "groups": int, "dynamic": bool}
+#: Said only where it is more than 1.
+_EXPANSION = "expansion"
 
 
 class MethodConformance:
@@ -75,7 +78,7 @@ class MethodConformance:
             if context.model.sites[path].is_weight and not isinstance(quantizer, Identity):
                 with torch.no_grad():
                     quantized = quantizer(context.model.operation(context.model.sites[path].operation).weight)
-                _check_levels(path, quantizer, quantized)
+                _check_levels(context.model.sites[path], quantizer, quantized)
 
     def test_static_quantizers_are_idempotent(self) -> None:
         context = self.quantized(self.low)
@@ -99,7 +102,8 @@ class MethodConformance:
         context = self.quantized(self.low)
         for path, quantizer in context.model.quantizers.items():
             described = quantizer.describe()
-            assert described.keys() == _DESCRIPTION.keys(), path
+            assert described.keys() - {_EXPANSION} == _DESCRIPTION.keys(), path
+            assert described.get(_EXPANSION, 2.0) > 1, path
             for key, kind in _DESCRIPTION.items():
                 assert isinstance(described[key], kind), f"{path}: {key} is {described[key]!r}"
             each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]]
@@ -133,14 +137,30 @@ def _seen(context: Context) -> dict[str, Tensor]:
     return seen
 
 
-def _check_levels(path: str, quantizer: Quantizer, quantized: Tensor) -> None:
-    described = quantizer.describe()
+def _check_levels(site: Site, quantizer: Quantizer, quantized: Tensor) -> None:
+    described, path = quantizer.describe(), site.path
     each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]] * described["groups"]
+    copies = _most_copies(site, described.get(_EXPANSION, 1.0))
+    # A sum of c integers of b bits takes at most c (2^b - 1) + 1 values.
+    allowed = [copies * (2**bits - 1) + 1 for bits in each]
     partition = getattr(quantizer, "partition", None)
     if partition is not None and partition.slots == len(each):
         slots = torch.zeros(quantized.shape, dtype=torch.int64) + partition.index
-        groups = [quantized[slots == slot] for slot in range(partition.slots)]
-        for slot, (group, bits) in enumerate(zip(groups, each, strict=True)):
-            assert len(group.unique()) <= 2**bits, f"{path}: slot {slot} takes {len(group.unique())} values"
+        for slot, most in enumerate(allowed):
+            values = _distinct(quantized[slots == slot])
+            assert values <= most, f"{path}: slot {slot} takes {values} values"
     else:
-        assert len(quantized.unique()) <= sum(2**bits for bits in each), path
+        assert _distinct(quantized) <= sum(allowed), path
+
+
+def _most_copies(site: Site, expansion: float) -> int:
+    """The most real input channels that one channel of a weight can stand for: all that were added, and itself."""
+    if expansion == 1:
+        return 1
+    return 1 + round((expansion - 1) * (site.layout.sizes[site.layout.axes.index("in")] or 0))
+
+
+def _distinct(values: Tensor) -> int:
+    """How many different values there are, up to rounding in sums of floating-point numbers."""
+    ordered = values.unique()
+    return len(ordered) - int((ordered.diff() <= 1e-5 * ordered.abs().amax()).sum()) if len(ordered) else 0

@@ -25,6 +25,7 @@ def harness_tasks() -> Iterable[TaskSpec]:
             models={"mini": family.mini_models, "full": family.models},
             data_help=f"{LAYOUTS}\nOr set {VARIABLE} to that folder.",
             paper_names=family.paper_names,
+            trains=True,
         )
 
 

@@ -20,7 +20,8 @@ PICTURE = 128
 def configuration(model: str, classes: int) -> Config:
     """mmdet's configuration of ``model`` (a name of ``known_models`` or ``mini_models``) for ``classes`` classes.
 
-    Nothing in it asks for a download: the weights that initialise a backbone before training are left out.
+    Nothing in it asks for a download: the weights that initialise a backbone before training are left out. Annotations
+    are loaded before the picture is resized, and so resized with it; mmdet tests with those of the original picture.
     """
     config = _BUILDERS[model]()
     for part in _parts(config.model):
@@ -28,6 +29,9 @@ def configuration(model: str, classes: int) -> Config:
             part["num_classes"] = classes
         if part.get("init_cfg") and "Pretrained" in str(part["init_cfg"]):
             part["init_cfg"] = None
+        if "frozen_stages" in part:  # mmdet would freeze all that lies in these stages, quantizers too
+            part["frozen_stages"] = -1
+    config.test_pipeline = sorted(config.test_pipeline, key=lambda step: not step["type"].startswith("Load"))
     return config
 
 
@@ -99,7 +103,7 @@ def _detr_mini() -> Config:
                     for key, value in (("embed_dims", 96), ("feedforward_channels", 256), ("ffn_drop", 0.0))}
     return _small(_detr(), {
         **attention, **feed_forward, "model.num_queries": 16, "model.test_cfg.max_per_img": 16,
-        "model.backbone.depth": 18, "model.backbone.base_channels": 32, "model.backbone.frozen_stages": -1,
+        "model.backbone.depth": 18, "model.backbone.base_channels": 32,
         "model.backbone.num_stages": 3, "model.backbone.strides": (1, 2, 2), "model.backbone.dilations": (1, 1, 1),
         "model.backbone.out_indices": (2,), "model.backbone.norm_cfg.requires_grad": True,
         "model.backbone.norm_eval": False, "model.neck.in_channels": [128], "model.neck.out_channels": 96,

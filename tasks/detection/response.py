@@ -45,17 +45,18 @@ class QueryResponse(NamedTuple):
 
 def region_response(detector: Any, inputs: Any) -> RegionResponse:
     """Of Mask R-CNN or Cascade Mask R-CNN, each stage on the same fixed regions."""
-    return _on_regions(detector, detector.extract_feat(inputs["inputs"]), inputs)
+    return response_on(detector, detector.extract_feat(inputs["inputs"]), inputs)
 
 
 def observe_regions(detector: Any, inputs: Any) -> None:
     """A forward of every layer, with the heads on the same fixed regions: none is chosen by the model's answers."""
     features = detector.extract_feat(inputs["inputs"])
     detector.rpn_head(features)
-    _on_regions(detector, features, inputs)
+    response_on(detector, features, inputs)
 
 
-def _on_regions(detector: Any, features: Sequence[Tensor], inputs: Any) -> RegionResponse:
+def response_on(detector: Any, features: Sequence[Tensor], inputs: Any) -> RegionResponse:
+    """The response of the heads to the neck's ``features`` of the inputs, (batch, channel, height, width) each."""
     found = [_regions_of(sample, inputs["inputs"].shape[-2:]) for sample in inputs["data_samples"]]
     labels = torch.cat([one.labels for one in found])
     boxes = torch.cat([functional.pad(one.boxes, (1, 0), value=float(picture)) for picture, one in enumerate(found)])

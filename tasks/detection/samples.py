@@ -28,7 +28,8 @@ from .configs import configuration  # noqa: E402
 class DetectionBatch:
     """``inputs``: mmdet's normalised and padded pictures (batch, 3, height, width) and data samples.
 
-    The data samples carry the annotations too (``gt_instances``); ``targets`` are the same objects.
+    The data samples carry the annotations too (``gt_instances``: boxes (n, 4), labels (n,) and masks), in the
+    frame of the resized picture; ``targets`` are the same objects.
     """
 
     inputs: Any
@@ -58,12 +59,19 @@ class DetectionSamples:
     def batches(self, indices: Sequence[int], size: int) -> Iterator[Batch]:
         """See :meth:`harness.Samples.batches`. Raises :class:`harness.DataError` for a damaged picture."""
         for start in range(0, len(indices), size):
-            loaded = [self._load(index) for index in indices[start:start + size]]
-            prepared = self._prepare({"inputs": [one["inputs"] for one in loaded],
-                                      "data_samples": [one["data_samples"] for one in loaded]})
-            yield DetectionBatch(prepared, prepared["data_samples"])
+            yield self.batch([self.load(index) for index in indices[start:start + size]])
 
-    def _load(self, index: int) -> Any:
+    def batch(self, loaded: Sequence[Any]) -> DetectionBatch:
+        """Pictures of :meth:`load` as one batch."""
+        prepared = self._prepare({"inputs": [one["inputs"] for one in loaded],
+                                  "data_samples": [one["data_samples"] for one in loaded]})
+        return DetectionBatch(prepared, prepared["data_samples"])
+
+    def load(self, index: int) -> Any:
+        """One picture as mmdet packs it: ``inputs`` uint8 (3, height, width), resized, and its ``data_samples``.
+
+        Raises :class:`harness.DataError` for a damaged picture.
+        """
         try:
             return self._dataset.prepare_data(index)
         except (AssertionError, OSError, ValueError) as error:  # mmcv asserts that OpenCV could decode

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from harness import DataError, InstrumentedModel, Resolved, Samples, Scorer, Task
+from harness import Batch, DataError, InstrumentedModel, Resolved, Samples, Scorer, Task, TrainingSamples
 
 from .coco_folder import Role, Split, find_split
 from .detectors import assigner, build, load
 from .families import FAMILIES
+from .objective import query_objective, region_objective
 from .response import observe_regions, query_divergence, query_response, region_divergence, region_response
 from .samples import DetectionSamples
 from .scene_folder import scene_folder
 from .scorer import AveragePrecisionScorer
+from .views import DetectionViews
 
 
 class DetectionTask(Task):
@@ -27,7 +31,7 @@ class DetectionTask(Task):
         super().__init__(resolved)
         self._family = FAMILIES[resolved.task]
         # Pictures of COCO differ in size; in a batch they would be padded, which changes their figures.
-        self.batch_size = 1 if resolved.scale == "full" else 8
+        self.batch_size = self.training_batch_size = 1 if resolved.scale == "full" else 8
 
     def model(self) -> nn.Module:
         """See :meth:`harness.Task.model`. Raises :class:`DataError` for a checkpoint that does not fit."""
@@ -47,12 +51,25 @@ class DetectionTask(Task):
 
     def scorer(self) -> Scorer:
         """``box_ap``, ``mask_ap`` where the detector has masks, and COCO's other figures, in percent."""
-        return AveragePrecisionScorer(self._split("val").content(), ("box", "mask") if self._family.masks else ("box",))
+        return self._scorer(self._split("val").content())
+
+    def training(self) -> TrainingSamples:
+        """The annotated pictures of the train split, at full scale mirrored half the time; a mirrored digit is none."""
+        return DetectionViews(DetectionSamples(self._split("train"), self.resolved.model, annotated=True),
+                              mirrors=self.resolved.scale == "full")
+
+    def training_scorer(self) -> Scorer:
+        """As :meth:`scorer`, against the annotations of the train split; those of the scored pictures count alone."""
+        return self._scorer(self._train_content)
+
+    def objective(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Any]:
+        """mmdet's own losses, summed as mmdet sums them: see :mod:`.objective`."""
+        with _without_advice():
+            return (region_objective if self._family.masks else query_objective)(_detector(model), batch.inputs)
 
     def forward(self, model: nn.Module, inputs: Any) -> Any:
         """mmdet's data samples with the detections, in the coordinates of the original pictures."""
-        with warnings.catch_warnings():  # mmdet's mask head copies a tensor in a way that torch advises against
-            warnings.filterwarnings("ignore", "To copy construct from a tensor", UserWarning)
+        with _without_advice():
             return model(inputs["inputs"], inputs["data_samples"], mode="predict")
 
     def observed(self, model: nn.Module, inputs: Any) -> Any:
@@ -69,6 +86,14 @@ class DetectionTask(Task):
             return region_divergence(reference, outputs)
         return query_divergence(reference, outputs, self._assigner)
 
+    def _scorer(self, content: dict[str, Any]) -> Scorer:
+        return AveragePrecisionScorer(content, ("box", "mask") if self._family.masks else ("box",))
+
+    @cached_property
+    def _train_content(self) -> dict[str, Any]:
+        """Kept, because a search scores often."""
+        return self._split("train").content()
+
     @cached_property
     def _assigner(self) -> Any:
         return assigner(self.resolved.model)
@@ -83,6 +108,14 @@ class DetectionTask(Task):
             raise DataError(f"the {role} split in {self._root} has changed since the run was planned",
                             "Let nothing write to the data while runs are going on, then start again")
         return split
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """mmdet copies tensors in a way that torch advises against; users can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "To copy construct from a tensor", UserWarning)
+        yield
 
 
 def _detector(model: nn.Module) -> Any:
