@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import DataError
+from .errors import DataError, StoreError
 
 #: Where training scripts put the weights inside what they save, and what wrappers put before names.
 _NESTS = ("state_dict", "model", "model_state_dict", "module")
@@ -97,6 +97,14 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"checkpoint {path} cannot be read: {error}", "The file is damaged; get it again") from error
+
+
+def read_plain(path: Path) -> dict[str, Any]:
+    """A file of the harness's own, of tensors and plain data. Raises :class:`harness.StoreError`."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, pickle.UnpicklingError) as error:
+        raise StoreError(f"{path} cannot be read: {type(error).__name__}", "Remove it, and start again") from error
 
 
 def _read_pickle(path: Path, ignored: Collection[str]) -> Any:

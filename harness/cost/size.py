@@ -21,7 +21,7 @@ _WORD = FULL_PRECISION_BITS / 8
 
 
 def parameters(model: InstrumentedModel) -> int:
-    """Number of parameters of the model, shared ones once, without those of its quantizers."""
+    """Number of parameters of the model, shared and expanded ones as said above, without those of its quantizers."""
     own = sum(parameter.numel() for parameter in dict.fromkeys(_own_parameters(model.model)))
     return own + sum(_stored(operation) - operation.weight.numel() for operation in _parametric(model))
 

@@ -48,9 +48,7 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
         context = Context(model, calibration, run.bits, registry, workspace.task.divergence, generator, progress,
                           kind=registry.tasks[run.task.task].kind, trainer=trainer)
         context.make_trial = partial(make_trial, context, method, workspace.instrumented)
-    with phases("allocate"):
         method.allocate(context)
-    with phases("place"):
         method.place(context)
         if unreached := drop_unreached(model, calibration):
             context.notes["not_reached_by_calibration"] = unreached

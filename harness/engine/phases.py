@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-PHASES = ("build", "allocate", "place", "calibrate", "train", "evaluate", "cost")
+PHASES = ("build", "place", "calibrate", "train", "evaluate", "cost")
 
 
 class Phases:

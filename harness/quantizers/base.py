@@ -21,7 +21,8 @@ class Quantizer(nn.Module, ABC):
         self.enabled = True
 
     def forward(self, tensor: Tensor) -> Tensor:
-        return self.quantize(tensor) if self.enabled else tensor
+        # An empty tensor (the regions of a picture without objects) has no scale to learn from.
+        return self.quantize(tensor) if self.enabled and tensor.numel() else tensor
 
     @abstractmethod
     def quantize(self, tensor: Tensor) -> Tensor:

@@ -140,27 +140,46 @@ def _seen(context: Context) -> dict[str, Tensor]:
 def _check_levels(site: Site, quantizer: Quantizer, quantized: Tensor) -> None:
     described, path = quantizer.describe(), site.path
     each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]] * described["groups"]
-    copies = _most_copies(site, described.get(_EXPANSION, 1.0))
-    # A sum of c integers of b bits takes at most c (2^b - 1) + 1 values.
-    allowed = [copies * (2**bits - 1) + 1 for bits in each]
+    channel, channels = _input_channels(site, quantized)
+    added = round((described.get(_EXPANSION, 1.0) - 1) * channels)
     partition = getattr(quantizer, "partition", None)
     if partition is not None and partition.slots == len(each):
         slots = torch.zeros(quantized.shape, dtype=torch.int64) + partition.index
-        for slot, most in enumerate(allowed):
-            values = _distinct(quantized[slots == slot])
-            assert values <= most, f"{path}: slot {slot} takes {values} values"
+        for slot, bits in enumerate(each):
+            inside = slots == slot
+            _check_slot(f"{path}: slot {slot}", quantized[inside], channel[inside], [bits], added)
     else:
-        assert _distinct(quantized) <= sum(allowed), path
+        _check_slot(path, quantized.flatten(), channel.flatten(), each, added)
 
 
-def _most_copies(site: Site, expansion: float) -> int:
-    """The most real input channels that one channel of a weight can stand for: all that were added, and itself."""
-    if expansion == 1:
-        return 1
-    return 1 + round((expansion - 1) * (site.layout.sizes[site.layout.axes.index("in")] or 0))
+def _check_slot(name: str, values: Tensor, channel: Tensor, bits: list[int], added: int) -> None:
+    """With ``added`` input channels, one of them stands for at most ``c = added + 1`` real ones.
+
+    A sum of c integers of b bits takes at most c (2^b - 1) + 1 values; and what more than ``added`` channels take is
+    taken by one that is not a sum.
+    """
+    takers = _takers(values, channel)
+    most = sum((added + 1) * (2**b - 1) + 1 for b in bits)
+    assert len(takers) <= most, f"{name} takes {len(takers)} values"
+    plain = int((takers > added).sum())
+    assert plain <= sum(2**b for b in bits), f"{name} takes {plain} values in channels that are not sums"
 
 
-def _distinct(values: Tensor) -> int:
-    """How many different values there are, up to rounding in sums of floating-point numbers."""
-    ordered = values.unique()
-    return len(ordered) - int((ordered.diff() <= 1e-5 * ordered.abs().amax()).sum()) if len(ordered) else 0
+def _takers(values: Tensor, channel: Tensor) -> Tensor:
+    """For each value how many channels take it; values that differ by rounding in floating-point sums are one."""
+    ordered, place = values.unique(return_inverse=True)
+    if not len(ordered):
+        return place
+    apart = torch.diff(ordered) > 1e-5 * ordered.abs().max()
+    level = torch.cat((torch.zeros(1, dtype=torch.int64), apart.cumsum(0)))[place]
+    channels = int(channel.max()) + 1
+    return torch.bincount((level * channels + channel).unique() // channels)
+
+
+def _input_channels(site: Site, weight: Tensor) -> tuple[Tensor, int]:
+    """The input channel of every element of a weight, and how many there are; one for all where it has none."""
+    if "in" not in site.layout.axes:
+        return torch.zeros(weight.shape, dtype=torch.int64), 1
+    axis = site.layout.axes.index("in")
+    shape = [-1 if each == axis else 1 for each in range(weight.dim())]
+    return torch.arange(weight.shape[axis]).reshape(shape).expand(weight.shape), weight.shape[axis]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints import read_plain
 from ..errors import StoreError
 from ..results.atomic import write_bytes, write_text
 
@@ -54,11 +55,7 @@ class Snapshots:
         path = self.path(key)
         if not path.exists():
             return None
-        try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch has many words for a damaged file
-            raise StoreError(f"the snapshot {path} cannot be read: {type(error).__name__}",
-                             "Remove it; training then starts over") from error
+        content = read_plain(path)
         if content.get("identity") != self.identity or content.get("version") != VERSION:
             raise StoreError(f"the snapshot {path} belongs to another run or version ({content.get('identity')})",
                              "Remove it; training then starts over")

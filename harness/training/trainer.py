@@ -120,6 +120,7 @@ class Trainer:
         chosen = torch.randperm(len(self.samples.ids), generator=generator)[:count].tolist()
         scorer, was_training = self.task.training_scorer(), model.training
         model.eval()
+        batch_size = min(batch_size, self.task.batch_size or batch_size)
         for start in range(0, len(chosen), batch_size):
             batch = self.load([View(index) for index in chosen[start:start + batch_size]])
             scorer.update(self.task.forward(model, batch.inputs), batch)

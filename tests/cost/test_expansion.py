@@ -135,7 +135,7 @@ ENDS = ("patch_embed", "head", "query", "key", "attention", "value")
 
 
 def split_deit(name: str, bits: int, ratio: float) -> list[Operation]:
-    """As Quantformer's rows of OCS were read: ``ratio`` of the channels split in layers of blocks, all else at 8 bits."""
+    """As Quantformer's rows of OCS were read: blocks with ``ratio`` of their channels split, all else at 8 bits."""
     def quantizer(site: Site) -> Quantizer:
         if site.role in ENDS or not site.is_weight or not ratio:
             return uniform(site, 8 if site.role in ENDS else bits)

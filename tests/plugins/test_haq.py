@@ -119,10 +119,12 @@ def test_the_oldest_transitions_are_forgotten() -> None:
 
 
 def test_one_update_is_that_of_ddpg_with_a_baseline() -> None:
-    given = options(tau=0.1, discount=0.9)
+    given = options(tau=0.1, discount=0.9, batch_size=16)
     agent = Agent(3, given, torch.Generator().manual_seed(0))
     memory = filled()
     agent.learn(memory)  # the targets now differ from the networks
+    with torch.no_grad():
+        agent._target_critic.rest[-1].bias.add_(3.0)  # later values that matter beside the rewards
     actor, critic = copy.deepcopy(agent.actor), copy.deepcopy(agent.critic)
     slow_actor, slow_critic = copy.deepcopy(agent._target_actor), copy.deepcopy(agent._target_critic)
     optimizers = [torch.optim.AdamW(critic.parameters(), lr=1e-3), torch.optim.AdamW(actor.parameters(), lr=1e-4)]
@@ -133,16 +135,17 @@ def test_one_update_is_that_of_ddpg_with_a_baseline() -> None:
     baseline = agent.baseline
     agent.learn(memory)
 
-    state, action, reward, following, last = memory.sample(4, drawn)
+    state, action, reward, following, last = memory.sample(16, drawn)
+    assert 0 < float(last.sum()) < 16
     assert baseline is not None
     baseline += 0.5 * (float(reward.mean()) - baseline)
     assert agent.baseline == pytest.approx(baseline)
     errors = []
-    for i in range(4):
+    for i in range(16):
         later = 0.0 if last[i] else float(slow_critic(following[i], slow_actor(following[i])).detach())
         errors.append((critic(state[i], action[i]) - (reward[i] - baseline + 0.9 * later)) ** 2)
-    step(optimizers[0], sum(errors, start=torch.zeros(1)) / 4)
-    step(optimizers[1], -sum((critic(state[i], actor(state[i])) for i in range(4)), start=torch.zeros(1)) / 4)
+    step(optimizers[0], sum(errors, start=torch.zeros(1)) / 16)
+    step(optimizers[1], -sum((critic(state[i], actor(state[i])) for i in range(16)), start=torch.zeros(1)) / 16)
     for own, expected, before, target in ((agent.actor, actor, slow_actor, agent._target_actor),
                                           (agent.critic, critic, slow_critic, agent._target_critic)):
         for a, b, c, d in zip(own.parameters(), expected.parameters(), before.parameters(), target.parameters(),

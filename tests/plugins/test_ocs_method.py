@@ -45,12 +45,15 @@ class TestOcsQat(MethodConformance):
 
 
 def test_conformance_notices_more_values_than_an_expansion_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One split channel of sums of two: 2 (2^b - 1) + 1 values, too few for the truth of one bit more."""
+    """More than 2^b values in channels that are not split, or more than sums of n + 1 numbers can take."""
     described = SplitChannels.describe
     case = type("Case", (MethodConformance,), {"method": "ocs"})()
     case.test_weights_take_at_most_two_to_the_bits_values_a_slot()
     monkeypatch.setattr(SplitChannels, "describe", lambda self: described(self) | {"bits": 3})
-    with pytest.raises(AssertionError, match="weight"):
+    with pytest.raises(AssertionError, match="in channels that are not sums"):
+        case.test_weights_take_at_most_two_to_the_bits_values_a_slot()
+    monkeypatch.setattr(SplitChannels, "describe", lambda self: described(self) | {"bits": 2})
+    with pytest.raises(AssertionError, match=r"takes \d+ values$"):
         case.test_weights_take_at_most_two_to_the_bits_values_a_slot()
 
 

@@ -183,7 +183,7 @@ def test_one_group_is_layer_wise(tensor: Tensor) -> None:
 @pytest.mark.parametrize("groups", [0, 3, 8, 12, 40])
 @pytest.mark.parametrize("role", ["fc1", "fc2"])
 def test_groups_are_one_layer_wise_quantizer_a_channel(tensor: Tensor, groups: int, role: str) -> None:
-    ranges = torch.linspace(0.3, 2.5, 12)[torch.randperm(12, generator=torch.Generator().manual_seed(1))]
+    ranges = torch.linspace(0.5, 1.6, 12)[torch.randperm(12, generator=torch.Generator().manual_seed(1))] ** 2
     quantizer = grouped_range(12, 3, role)
     quantizer.divide(ranges, groups)
     upper = ranges if groups == 0 else equal_bins(ranges, groups)[0][equal_bins(ranges, groups)[1]]

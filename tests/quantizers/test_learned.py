@@ -213,3 +213,12 @@ def test_starts_of_lsq_and_of_a_gaussian() -> None:
         [2 / math.sqrt(7), 2 / math.sqrt(15)])
     for sign in (1, -1):
         assert gaussian_scale(sign * rows, 3, ROWS).tolist() == pytest.approx([1 / 4, (1 + 3 * math.sqrt(2)) / 4])
+
+
+def test_an_empty_tensor_leaves_the_scale_without_a_gradient_of_nan() -> None:
+    """The mask head of a detector sees no regions where a picture has no objects."""
+    quantizer = LearnedUniform(Partition.tensor(), 4)
+    result = quantizer(torch.zeros(0, 3, requires_grad=True)).sum() + quantizer(torch.ones(2, 3)).sum()
+    result.backward()
+    assert quantizer.scale.grad is not None
+    assert torch.isfinite(quantizer.scale.grad).all()
