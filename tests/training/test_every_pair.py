@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 import torch
 
-from harness import Bits, Choice, Context, Identity, Stage, TrainingOptions
+from harness import Bits, Choice, Context, Stage, TrainingOptions
 from harness.options import resolve
 from harness.registry import registry
 from harness.results.record import FULL_PRECISION
