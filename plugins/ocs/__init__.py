@@ -22,11 +22,10 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "1 % channels": {"search": {"expand_ratio": 0.01}},
     "5 % channels": {"search": {"expand_ratio": 0.05}},
     "10 % channels": {"search": {"expand_ratio": 0.1}},
-    "mse clip": {"search": {"weight_clip": "mse", "activation_clip": "mse"}},
     "aciq clip": {"search": {"weight_clip": "aciq", "activation_clip": "aciq"}},
     "kl clip": {"search": {"weight_clip": "kl", "activation_clip": "kl"}},
-    "clip without splitting": {"search": {"target": None, "weight_clip": "mse", "activation_clip": "mse"}},
 }
+_MSE = {"weight_clip": "mse", "activation_clip": "mse"}
 
 
 @hookimpl
@@ -40,11 +39,13 @@ def harness_methods() -> Iterable[MethodSpec]:
     yield MethodSpec(
         name="ocs", summary="outlier channels split in two, then linear quantization; no training",
         options=OcsOptions, factory=".method:Ocs", paper=_PAPER, quantizes=_QUANTIZES,
-        weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=512, ablations=_ABLATIONS)
+        weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=512,
+        ablations=_ABLATIONS | {"mse clip": {"search": _MSE},
+                                "clip without splitting": {"search": {"target": None, **_MSE}}})
     yield MethodSpec(
         name="ocs_qat", summary="outlier channels split in two, then quantization-aware training",
         options=OcsQatOptions, factory=".method:OcsQat", paper=_PAPER, trains=True,
         quantizes="weights and inputs of all linear layers and convolutions (patch embedding and classifier at 8 bits, "
                   "not split); operands of attention products at 8 bits, without splitting",
-        weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=512, ablations=_ABLATIONS,
-        published=":published.csv")
+        weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=512,
+        ablations=_ABLATIONS | {"no clip": {"search": dict.fromkeys(_MSE)}})

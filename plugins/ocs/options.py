@@ -85,5 +85,6 @@ class OcsQatOptions(TrainedOptions):
                                   "run's")
     attention_bits: int | None = Field(8, ge=2, le=32, description="bits of the operands of attention products; "
                                        "none: the run's")
-    search: Choice = Field(Choice(name="ocs"), description="search that splits channels and sets thresholds")
+    search: Choice = Field(Choice(name="ocs", options={"weight_clip": "mse", "activation_clip": "mse"}),
+                           description="search that splits channels and sets thresholds")
     training: TrainingOptions = Field(OcsTraining(), description="optimizer, schedule, teacher")

@@ -104,13 +104,13 @@ def test_alpha_can_start_at_the_least_squared_error() -> None:
 
 
 def test_dorefa_against_its_formula() -> None:
-    weight = torch.tensor([-.9, -.4, -.1, .05, .3, .6])
-    made = quantizer("dorefa", 3)
+    weight = torch.tensor([-1.5, -.9, -.4, -.1, .05, .3, .6])
+    made = quantizer("dorefa", 5)
     made.initialise(weight, "mse")
     expected = []
     for w in weight.tolist():
         inner = math.tanh(w) / (2 * max(math.tanh(abs(v)) for v in weight.tolist())) + .5
-        expected.append(.9 * (2 * round(7 * inner) / 7 - 1))
+        expected.append(1.5 * (2 * round(31 * inner) / 31 - 1))
     torch.testing.assert_close(made(weight), torch.tensor(expected))
 
 

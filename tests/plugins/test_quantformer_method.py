@@ -247,7 +247,7 @@ def test_published_rows() -> None:
     illegible = [row for row in rows if not row["value"]]
     assert len(illegible) == 4
     assert all("illegible" in row["note"] for row in illegible)
-    known = {"full_precision", "ocs", "quantformer",
+    known = {"full_precision", "ocs_qat", "quantformer",
              *(f"quantformer {name}" for name in registry().methods["quantformer"].ablations)}
     assert {row["method"] for row in rows} <= known
 
