@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from .errors import OptionError
 from .method import Context, Method
 from .model.site import Site
 from .options import Choice
@@ -24,9 +25,12 @@ class PostTraining(Method[PlacementType]):
     """
 
     def allocate(self, context: Context) -> None:
-        """Let the search of ``mixed`` choose the bits."""
+        """Let the search of ``mixed`` choose the bits. Raises :class:`harness.OptionError` for one that does not."""
         if self.options.mixed is not None:
             context.search(self.options.mixed)
+            if not context.allocation:
+                raise OptionError(f"mixed={self.options.mixed.name}: this search chooses no bit-widths",
+                                  "See harness list searches; haq, edmips, hawq and fracbits do")
 
     def place(self, context: Context) -> None:
         inside = _inside(context, self.options.scope)

@@ -9,6 +9,7 @@ import torch
 
 from ..method import Context, Method
 from ..model.instrument import InstrumentedModel
+from .reach import drop_unreached
 
 
 def make_trial(context: Context, method: Method[Any], instrumented: Callable[[], InstrumentedModel],
@@ -19,5 +20,6 @@ def make_trial(context: Context, method: Method[Any], instrumented: Callable[[],
                     torch.Generator().manual_seed(context.generator.initial_seed()), context.progress,
                     kind=context.kind, trainer=trainer, allocation=allocation)
     method.place(trial)
+    drop_unreached(trial.model, trial.calibration)
     method.calibrate(trial)
     return trial

@@ -62,8 +62,9 @@ class IgqVit(PostTraining[IgqOptions]):
         """One range for inputs (instances, channels): without tokens there is nothing to take extremes over."""
         for path in paths:
             site = context.model.sites[path]
+            bits = context.allocation.get(path) or self.bits_of(site, context)
             context.model.place(path, context.registry.create(
-                context.registry.quantizers, self.options.activations, site, self.bits_of(site, context)))
+                context.registry.quantizers, self.options.activations, site, bits))
 
     def _channels(self, site: Site) -> Choice:
         options = self.options

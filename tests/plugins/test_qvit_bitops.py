@@ -83,6 +83,14 @@ def test_gradient_to_every_bit_is_the_cost_of_one_more() -> None:
                 quantizer.float_bits[slot] -= 1
 
 
+@pytest.mark.parametrize("options", [{}, {"scope": "no_head"}])
+def test_the_budget_is_what_the_uniform_model_really_costs(options: dict[str, Any]) -> None:
+    uniform = placed("3/5", bits={"learn": False}, **options)
+    learning = placed("3/5", **options)
+    scramble(learning.model, 1)
+    assert bit_operations(learning).uniform(learning.bits) == pytest.approx(counted(uniform), rel=1e-12)
+
+
 def test_products_of_attention_pair_heads_and_the_output_projection_does_not() -> None:
     context = placed()
     for path, bits in {"query": [2, 8], "key": [8, 2], "proj.input": [2, 8], "proj.weight": [8, 2]}.items():

@@ -1,0 +1,34 @@
+"""Options that name a search of bits which is none, or two of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import Bits, OptionError
+from harness.options import resolve
+from harness.registry import registry
+from harness.testing.toy import toy_context
+
+
+def test_a_search_that_chooses_no_bits_is_refused() -> None:
+    spec = registry().methods["minmax"]
+    method = registry().component(spec)(resolve(spec.options, {"mixed": "omse"}, "method minmax"))
+    with pytest.raises(OptionError, match="mixed=omse: this search chooses no bit-widths"):
+        method.allocate(toy_context(Bits(4, 4), method=method))
+
+
+def test_ptqvit_takes_its_bits_from_one_search() -> None:
+    spec = registry().methods["ptqvit"]
+    given = {"mixed": "hawq", "mixed_precision": "nuclear"}
+    method = registry().component(spec)(resolve(spec.options, given, "method ptqvit"))
+    with pytest.raises(OptionError, match="at once"):
+        method.allocate(toy_context(Bits(4, 4), method=method))
+
+
+def test_igqvit_honours_an_allocation_for_inputs_of_a_single_token() -> None:
+    spec = registry().methods["igqvit"]
+    method = registry().component(spec)(spec.options())
+    context = toy_context(Bits(4, 4), method=method)
+    path = next(path for path, site in context.model.sites.items() if site.role == "head" and site.operand == "input")
+    trial = context.trial({path: 6})
+    assert trial.model.quantizer(path).mean_bits == 6
