@@ -32,7 +32,7 @@ class MultiCropDistillation(Loss[MultiCropOptions]):
     def forward(self, step: Step) -> Tensor:
         """Raises :class:`harness.QuantizationError` where responses are not logits of pictures, and for a teacher of
         other classes."""
-        if not isinstance(step.outputs, Tensor) or not isinstance(step.batch.inputs, Tensor):
+        if not isinstance(step.batch.inputs, Tensor) or not isinstance(step.outputs, Tensor):
             raise QuantizationError("mckd stores class probabilities of pictures, which this task does not have",
                                     "Use the loss kd")
         labels = self.labels(step, step.outputs.shape[1]).to(step.outputs.device)

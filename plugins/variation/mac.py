@@ -8,6 +8,8 @@ from typing import Any
 
 from harness import Context, trace
 
+from .modules import is_module
+
 _AREA = {  # square micrometres, by the smaller bit-width; the larger counts up from it to 8
     2: (539.960, 551.074, 562.363, 571.360, 581.062, 597.996, 605.405), 3: (571.183, 589.882, 602.053, 621.634, 638.744,
     656.737), 4: (608.404, 635.569, 660.089, 677.200, 702.072), 5: (664.499, 695.545, 718.301, 749.347),
@@ -45,14 +47,14 @@ def mixed_mac_unit(shares: Mapping[tuple[int, int], float]) -> MacUnit:
 
 
 def mac_notes(context: Context) -> dict[str, Any]:
-    """Area and power for the operations inside of blocks (Table 8 leaves the 8-bit first and last layer aside).
+    """Area and power for attention and feed-forward networks (Table 8 leaves the layers at 8 bits aside).
 
     Operands are paired slot by slot where both have as many slots. Empty where an operand has no unit in the table.
     """
     inputs = next(context.calibration.batches(1))
     shares: dict[tuple[int, int], float] = {}
     for operation in trace(context.model, lambda model: context.calibration.forward(model, inputs)):
-        if operation.block is None or len(operation.operands) != 2:
+        if not is_module(operation.role):
             continue
         left, right = (operand.bits if isinstance(operand.bits, tuple) else (operand.bits,)
                        for operand in operation.operands)

@@ -18,6 +18,11 @@ _OF_ROLE: dict[str, frozenset[str]] = {
 _FUSED = ("query", "key", "value")
 
 
+def is_module(role: str) -> bool:
+    """Whether what has this role is part of attention or of a feed-forward network."""
+    return role in _OF_ROLE
+
+
 def kept_parts(site: Site, options: VariationOptions) -> list[bool]:
     """Whether each part of the site's tensor stays in full precision (Tables 1 and 9).
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from harness import Context, InstrumentedModel, Monitor, Step
 
 from .bins import Bins, centred, integers, quantized_slots, quantized_weights
+from .modules import is_module
 
 #: m of eq. 12 (Nagel et al. 2022), and the frequency above which a weight oscillates (sec. 5.3).
 MOMENTUM = 0.01
@@ -27,8 +28,8 @@ class OscillationMonitor(Monitor):
     def prepare(self, context: Context) -> None:
         self._groups: list[tuple[str, ...]] = []
         for number, (path, weight, quantizer) in enumerate(_followed(context.model)):
-            site = context.model.sites[path]
-            self._groups.append((site.role,) if site.block is None else (site.role, "blocks"))
+            role = context.model.sites[path].role
+            self._groups.append((role, "modules") if is_module(role) else (role,))
             self.register_buffer(f"integer_{number}", integers(weight, quantizer).to(torch.int16))
             self.register_buffer(f"direction_{number}", torch.zeros_like(weight, dtype=torch.int8))
             self.register_buffer(f"frequency_{number}", torch.zeros(weight.shape, device=weight.device))
@@ -40,7 +41,8 @@ class OscillationMonitor(Monitor):
                    self.get_buffer(f"direction_{number}"), self.get_buffer(f"frequency_{number}"))
 
     def notes(self) -> dict[str, Any]:
-        """``oscillation_percent``: weights above the threshold at the end, inside of blocks and by role."""
+        """``oscillation_percent``: weights above the threshold at the end, by role, and of attention and feed-forward
+        networks together (``modules``)."""
         above: dict[str, int] = defaultdict(int)
         count: dict[str, int] = defaultdict(int)
         for number, groups in enumerate(self._groups):

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from harness import Bits, Context
+from harness import Bits, Context, instrument
+from harness.engine.workspace import adapters
 from harness.options import resolve
 from harness.registry import registry
 from harness.testing.toy import toy_context
 from harness_plugins.variation.mac import MacUnit, mac_notes, mac_unit, mixed_mac_unit
+from harness_plugins.variation.oscillation import OscillationMonitor
 from harness_plugins.variation.sdam import sdam
 
 
@@ -21,9 +23,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
-def ready(bits: Bits, **options: Any) -> tuple[Context, Any]:
+def method_of(**options: Any) -> Any:
     spec = registry().methods["variation"]
-    method = registry().component(spec)(resolve(spec.options, options, "method variation"))
+    return registry().component(spec)(resolve(spec.options, options, "method variation"))
+
+
+def ready(bits: Bits, **options: Any) -> tuple[Context, Any]:
+    method = method_of(**options)
     context = toy_context(bits, method=method)
     method.place(context)
     method.calibrate(context)
@@ -63,7 +69,7 @@ def test_mixed_precision_has_the_largest_area_and_the_mean_power() -> None:
     assert mixed.power == pytest.approx((3 * 1.58901 + 2.67960) / 4)
 
 
-def test_the_notes_are_those_of_the_blocks() -> None:
+def test_the_notes_are_those_of_attention_and_feed_forward_networks() -> None:
     assert mac_notes(ready(Bits(4, 4))[0]) == {"area": 608.404, "power": pytest.approx(1.58901)}
     assert mac_notes(ready(Bits(3, 5))[0])["area"] == 665 - 0.501  # products of attention: INT5 x INT5
     assert mac_notes(ready(Bits(4, 4), leave_out=["ffn"])[0]) == {}
@@ -80,6 +86,28 @@ def test_a_probed_head_takes_its_share() -> None:
     low = {(2, 2): (2 * product + proj) / 2, (2, 8): qkv / 2}
     power = sum(mac_unit(*pair).power * count for pair, count in low.items()) + 2.6796 * (macs - sum(low.values()))
     assert noted["power"] == pytest.approx(power / macs)
+
+
+def test_swins_merging_layers_are_no_modules() -> None:
+    from timm.models.swin_transformer import SwinTransformer
+
+    context = toy_context(Bits(3, 3))
+    context.model = instrument(SwinTransformer(img_size=16, patch_size=2, window_size=4, embed_dim=8, depths=(1, 1),
+                                               num_heads=(1, 2), num_classes=5).eval(), adapters(registry()))
+    method = method_of()
+    method.place(context)
+    assert mac_notes(context)["area"] == 571.183
+    monitor = OscillationMonitor()
+    monitor.prepare(context)
+    with torch.no_grad():
+        for sign in (1, -1, 1):
+            for path in context.model.sites:
+                if "downsample" in path and path.endswith("weight"):
+                    context.model.operation(context.model.sites[path].operation).weight += sign * 10.0
+            monitor(type("Step", (), {"model": context.model})())
+    percent = monitor.notes()["oscillation_percent"]
+    assert percent["downsample"] > 50
+    assert percent["modules"] == 0
 
 
 # SDAM
@@ -120,7 +148,7 @@ def test_what_is_noted() -> None:
     method.train(context)
     assert set(context.notes) == {"training", "soft_labels", "sdam", "mac_unit"}
     (stage,) = context.notes["training"]
-    assert set(stage["oscillation_percent"]) == {"blocks", "fc1", "fc2", "head", "patch_embed", "proj", "qkv"}
+    assert set(stage["oscillation_percent"]) == {"modules", "fc1", "fc2", "head", "patch_embed", "proj", "qkv"}
     full_precision = toy_context(Bits(4, 4))
     assert context.notes["sdam"]["full_precision"] == pytest.approx(sdam(full_precision))
     assert context.notes["sdam"]["trained"] == pytest.approx(sdam(context))

@@ -252,9 +252,9 @@ def test_the_share_of_oscillating_weights() -> None:
                 operation.weight[:17] += shift * 100.0 * made.scale.max()
                 monitor(step)
     percent = monitor.notes()["oscillation_percent"]
-    assert set(percent) == {"blocks", "fc1", "fc2", "head", "patch_embed", "proj", "qkv"}
+    assert set(percent) == {"modules", "fc1", "fc2", "head", "patch_embed", "proj", "qkv"}
     assert percent["qkv"] == pytest.approx(100 * 16 / (2 * 32 * 16), abs=0.5)  # W_q is not quantized
-    assert 0 < percent["blocks"] < percent["qkv"]
+    assert 0 < percent["modules"] < percent["qkv"]
     assert percent["fc1"] == percent["head"] == 0
 
 
