@@ -30,6 +30,7 @@ def fractional(start: float, candidates: tuple[int, ...] = (2, 3, 4, 5, 6)) -> F
 
 @pytest.mark.parametrize(("start", "floor"), [(3.25, 3), (4.5, 4), (4.0, 4), (2.0, 2), (6.0, 5)])
 def test_real_bits_interpolate_between_their_neighbours(start: float, floor: int) -> None:
+    torch.manual_seed(0)
     quantizer, x = fractional(start), torch.randn(60) * 0.4
     expected = (start - floor) * uniform(floor + 1)(x) + (floor + 1 - start) * uniform(floor)(x)
     torch.testing.assert_close(quantizer(x), expected)
@@ -37,7 +38,7 @@ def test_real_bits_interpolate_between_their_neighbours(start: float, floor: int
     weight = torch.randn(60)
     (quantizer(x) * weight).sum().backward()
     slope = ((uniform(floor + 1)(x) - uniform(floor)(x)) * weight).sum()
-    assert float(quantizer.bits.grad) == pytest.approx(float(slope), rel=1e-4)  # type: ignore[arg-type]
+    assert float(quantizer.bits.grad) == pytest.approx(float(slope), rel=1e-4, abs=1e-4)  # type: ignore[arg-type]
 
 
 def test_candidates_need_not_be_consecutive() -> None:
