@@ -92,6 +92,15 @@ def _descend(node: dict[str, Any], part: str, pair: str) -> dict[str, Any]:
     return child
 
 
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with what ``over`` says in its place; mappings are merged key by key."""
+    both = dict(base)
+    for key, value in over.items():
+        before = both.get(key)
+        both[key] = merged(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
 def parse_value(text: str) -> Any:
     """A value as JSON writes it; ``none`` is null; ``[a,b]`` is a list of words; anything else is text."""
     text = text.strip()

@@ -21,6 +21,10 @@ class PlacementOptions(Options):
     activations: Choice = Field(
         Choice(name="uniform", options={"granularity": "tensor", "scheme": "asymmetric"}),
         description="quantizer of the operands of linear layers, convolutions and attention products")
+    embeddings: Choice | None = Field(
+        None, json_schema_extra=ADDED_LATER,
+        description="quantizer of a language model's word embeddings, whose channels are words; none: that of the "
+        "weights")
     stem_bits: int | None = Field(
         8, ge=2, le=32, description="bits of the input of the patch embedding (or first convolution); "
         "none: the run's. Its weights use the run's bits")

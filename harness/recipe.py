@@ -20,8 +20,8 @@ TrainedType = TypeVar("TrainedType", bound=TrainedOptions)
 class PostTraining(Method[PlacementType]):
     """Places quantizers by the options of :class:`harness.PlacementOptions`.
 
-    Sites of embeddings (position, token) stay in full precision. A subclass overrides
-    :meth:`quantizer_of` for a placement of its own, and writes ``calibrate``.
+    Word embeddings have the bits that a run asks for them; other tables (positions, token types) stay in
+    full precision. A subclass overrides :meth:`quantizer_of` for a placement of its own, and writes ``calibrate``.
     """
 
     def allocate(self, context: Context) -> None:
@@ -45,12 +45,15 @@ class PostTraining(Method[PlacementType]):
 
     def quantizer_of(self, site: Site) -> Choice:
         """The quantizer for ``site``."""
+        if site.role == "word_embedding" and self.options.embeddings is not None:
+            return self.options.embeddings
         return self.options.weights if site.is_weight else self.options.activations
 
     def bits_of(self, site: Site, context: Context) -> int:
         """The bit-width for ``site``."""
-        first = site.operand == "input" and site.path == _first_input(context)
-        if first and self.options.stem_bits is not None:
+        if site.role == "word_embedding":
+            return context.bits.embeddings
+        if site.operand == "input" and site.operation == context.model.first and self.options.stem_bits is not None:
             return self.options.stem_bits
         if site.role == "head" and self.options.head_bits is not None:
             return self.options.head_bits
@@ -79,9 +82,3 @@ def _inside(context: Context, scope: str) -> Callable[[Site], bool]:
     if scope == "backbone" and any(path.startswith("backbone.") for path in context.model.sites):
         return lambda site: site.path.startswith("backbone.")
     return lambda site: scope == "all" or site.role != "head"
-
-
-def _first_input(context: Context) -> str:
-    """The path of the site that takes the model's own input."""
-    return next(path for path, site in context.model.sites.items()
-                if site.operand == "input" and site.role != "embedding")

@@ -113,6 +113,11 @@ class Registry:
                 problem = f"{hook}: {one_line(error)}"
                 plugin.problem = f"{plugin.problem}; {problem}" if plugin.problem else problem
 
+    @property
+    def ablations(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+        """Method -> name of an ablation -> its options."""
+        return {name: spec.ablations for name, spec in self.methods.items()}
+
     def component(self, spec: Spec) -> Any:
         """Import the class or function that a description points to."""
         module, _, attribute = spec.factory.partition(":")

@@ -9,24 +9,33 @@ from typing import Any
 
 from .errors import OptionError
 
+FULL_PRECISION_BITS = 32
+
 
 @dataclass(frozen=True, order=True)
 class Bits:
-    """Bit-widths asked for: ``4/4`` is weights/activations. 32 means full precision."""
+    """Bit-widths asked for: ``4/4`` is weights/activations, ``1/1/1`` also word embeddings.
+
+    32 means full precision, which embeddings keep where nothing is said of them.
+    """
 
     weights: int
     activations: int
+    embeddings: int = FULL_PRECISION_BITS
 
     @classmethod
     def parse(cls, text: str) -> Bits:
-        """``"4/8"``; ``"4"`` means ``4/4``. Raises :class:`OptionError`."""
-        match = re.fullmatch(r"(\d+)(?:/(\d+))?", text.strip())
+        """``"4/8"``, ``"2/8/8"``; ``"4"`` means ``4/4``. Raises :class:`OptionError`."""
+        match = re.fullmatch(r"(\d+)(?:/(\d+)(?:/(\d+))?)?", text.strip())
         if not match:
-            raise OptionError(f"bits {text!r} are not of the form WEIGHTS/ACTIVATIONS", "Example: --bits 4/4,8/8")
-        return cls(int(match[1]), int(match[2] or match[1]))
+            raise OptionError(f"bits {text!r} are not of the form WEIGHTS/ACTIVATIONS[/EMBEDDINGS]",
+                              "Example: --bits 4/4,8/8 or, for a language model, --bits 1/1/1,2/8/8")
+        weights, activations, embeddings = match.groups()
+        return cls(int(weights), int(activations or weights), int(embeddings or FULL_PRECISION_BITS))
 
     def __str__(self) -> str:
-        return f"{self.weights}/{self.activations}"
+        embeddings = "" if self.embeddings == FULL_PRECISION_BITS else f"/{self.embeddings}"
+        return f"{self.weights}/{self.activations}{embeddings}"
 
 
 @dataclass(frozen=True)

@@ -78,18 +78,21 @@ class LossSpec(Spec):
 class MethodSpec(Spec):
     """A named recipe of a paper.
 
-    ``ablations`` maps the name of each ablation switch to the options that turn it on, as ``--set``
-    would give them. ``published`` is a data file beside the plugin (relative resource name) with the
-    rows that the paper prints (``":published.csv"``, relative to the plugin's package). ``trains``: whether its
-    runs have a training budget.
+    ``ablations`` maps the name of each ablation switch (without commas) to the options that turn it on, as
+    ``--set`` would give them; ``--methods METHOD:ABLATION`` runs it. ``task_options``: task name -> options that the
+    paper uses on it, in place of the defaults. ``embedding_bits``: those that it can give to word embeddings.
+    ``published`` is a data file beside the plugin (relative resource name) with the rows that the paper prints
+    (``":published.csv"``, relative to the plugin's package). ``trains``: whether its runs have a training budget.
     """
 
     quantizes: str
     paper: Paper | None = None
     weight_bits: BitRange = BitRange()
     activation_bits: BitRange = BitRange()
+    embedding_bits: BitRange = BitRange()
     calibration_size: int = 32
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published: str = ""
     trains: bool = False
 

@@ -12,10 +12,13 @@ from ..options import parse_assignments
 
 StudyFile = Annotated[Path | None, typer.Argument(
     metavar="[STUDY.toml]", help="A file with the same keys as the options; options given here win.")]
-Methods = Annotated[str | None, typer.Option(help="Methods, comma-separated. See: harness list methods")]
+Methods = Annotated[str | None, typer.Option(
+    help="Methods, comma-separated; METHOD:ABLATION for an ablation of its paper. See: harness list methods, harness "
+    "show METHOD")]
 Tasks = Annotated[str | None, typer.Option("--task", help="Task (or several). See: harness list tasks")]
 EachBits = Annotated[str | None, typer.Option(
-    "--bits", help="Weights/activations, comma-separated, such as 4/4,6/6,8/8. [default: 8/8]", show_default=False)]
+    "--bits", help="Weights/activations, comma-separated, such as 4/4,6/6,8/8; or weights/activations/word embeddings, "
+    "such as 1/1/1. [default: 8/8]", show_default=False)]
 Seeds = Annotated[str | None, typer.Option(help="Seeds, comma-separated. [default: 0]", show_default=False)]
 Scale = Annotated[str | None, typer.Option(
     help="mini (embedded, minutes) or full (your data). [default: full where data is configured]", show_default=False)]

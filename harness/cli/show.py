@@ -59,6 +59,7 @@ def _show_method(console: Console, spec: MethodSpec) -> None:
         for label, options in spec.ablations.items():
             settings = " ".join(f"--set {key}={_plain(value)}" for key, value in _flat(spec.name, options))
             console.print(f"  {escape(label)}:  {escape(settings)}", highlight=False)
+        console.print(f"  Run one: --methods '{spec.name}:{escape(next(iter(spec.ablations)))}'", highlight=False)
 
 
 def _flat(prefix: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

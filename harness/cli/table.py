@@ -55,7 +55,8 @@ def table(task: Annotated[str, typer.Option(help="Task. See: harness list tasks"
     if form is Format.terminal and output is None:
         print_tables(Console(highlight=False), store, known, [task], baseline, convention)
         return
-    made = build(_records(store), published_rows(known), task, baseline=baseline, convention=convention)
+    made = build(_records(store), published_rows(known), task, baseline=baseline, convention=convention,
+                 ablations=known.ablations)
     text = FORMATS[(Format.md if form is Format.terminal else form).value](made)
     if output is None:
         typer.echo(text, nl=False)
@@ -73,7 +74,7 @@ def print_tables(console: Console, store: Store, known: Registry, tasks: Sequenc
     records = _records(store)
     published = published_rows(known)
     for task in tasks:
-        made = build(records, published, task, baseline=baseline, convention=convention)
+        made = build(records, published, task, baseline=baseline, convention=convention, ablations=known.ablations)
         for remark in made.remarks:
             console.print(f"[yellow]{escape(remark)}[/yellow]")
         for section in made.sections:

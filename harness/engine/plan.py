@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import HarnessError, OptionError, UnknownNameError
-from ..options import Choice, Options, resolve
+from ..options import Choice, Options, merged, resolve
 from ..registry import Registry
-from ..request import Bits, Resolved, TaskRequest
+from ..request import FULL_PRECISION_BITS, Bits, Resolved, TaskRequest
 from ..results.record import FULL_PRECISION, Asked, DamagedRecordError
 from ..specs import MethodSpec
 from ..training.budget import Budget
@@ -25,8 +25,8 @@ State = Literal["missing", "recorded", "failed", "impossible"]
 class Run:
     """One cell of the matrix.
 
-    ``options``: the method's, fully resolved; ``given``: those that were set by the user. ``budget`` of its
-    training; empty for a method that does not train.
+    ``options``: the method's, fully resolved; ``given``: those that were set by the user, by name of an ablation
+    (``variant``) or one by one. ``budget`` of its training; empty for a method that does not train.
     """
 
     task: Resolved
@@ -38,6 +38,7 @@ class Run:
     options: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict, compare=False)
     budget: str = ""
+    variant: str = field(default="", compare=False)
 
     @property
     def asked(self) -> Asked:
@@ -61,7 +62,8 @@ class Run:
     def label(self) -> str:
         """How messages call it."""
         budget = f", budget {self.budget}" if self.budget else ""
-        return (f"{self.method} {self.bits} on {self.task.task} ({self.task.model}, {self.task.scale}), "
+        variant = f":{self.variant}" if self.variant else ""
+        return (f"{self.method}{variant} {self.bits} on {self.task.task} ({self.task.model}, {self.task.scale}), "
                 f"seed {self.seed}{budget}")
 
 
@@ -76,29 +78,56 @@ class Planned:
 
 def make_plan(study: Study, registry: Registry, store: Store) -> list[Planned]:
     """Every run of the study, references first; task by task, model by model."""
-    methods = [registry.methods[name] for name in study.methods]
-    given = dict(study.set)
-    options = {spec.name: method_options(registry, spec, given.pop(spec.name, {})) for spec in methods}
-    if given:
-        name = next(iter(given))
-        known = ", ".join(study.methods)
-        if name in registry.methods:
-            raise OptionError(f"--set {name}.…: {name!r} is not among the methods of this study", f"Methods: {known}")
-        raise UnknownNameError("method in --set", name, study.methods)
+    asked = [_variant(registry, name) for name in study.methods]
+    _check_set(study, registry, {spec.name for spec, _ in asked})
     budgets = tuple(dict.fromkeys(str(Budget.parse(text)) for text in study.budget))
     planned: list[Planned] = []
     for task in study.task:
         for model in study.model or (None,):
             resolved = resolve_task(registry, TaskRequest(task, study.scale, model, study.data, study.weights))
             calibration = study.calibration or registry.tasks[task].calibration_size
-            runs = [Run(resolved, spec.name, bits, seed, calibration, study.limit, options[spec.name],
-                        study.set.get(spec.name, {}), budget)
-                    for spec in methods if spec.name != FULL_PRECISION
-                    for budget in (budgets if _trains(registry, spec, options[spec.name]) else ("",))
-                    for bits in study.each_bits for seed in study.seeds]
+            runs = [run for spec, variant in asked if spec.name != FULL_PRECISION
+                    for run in _runs(study, registry, spec, variant, resolved, budgets, calibration)]
             reference = Run(resolved, FULL_PRECISION, Bits(32, 32), 0, 0, study.limit)
             planned += [_planned(run, registry, store) for run in [reference, *runs]]
     return planned
+
+
+def _runs(study: Study, registry: Registry, spec: MethodSpec, variant: str, task: Resolved, budgets: Sequence[str],
+          calibration: int) -> list[Run]:
+    """One method on one task and model: budgets x bits x seeds."""
+    given = merged(spec.ablations.get(variant, {}), _given(study, spec))
+    options = method_options(registry, spec, merged(spec.task_options.get(task.task, {}), given))
+    each_budget = budgets if _trains(registry, spec, options) else ("",)
+    return [Run(task, spec.name, bits, seed, calibration, study.limit, options, given, budget, variant)
+            for budget in each_budget for bits in study.each_bits for seed in study.seeds]
+
+
+def _variant(registry: Registry, name: str) -> tuple[MethodSpec, str]:
+    """``"quantformer:hinge"``: the method, and the name of one of its ablations (empty for the method itself)."""
+    method, _, variant = name.partition(":")
+    spec = registry.methods[method]
+    if variant and variant not in spec.ablations:
+        raise UnknownNameError(f"ablation of {method}:", variant, spec.ablations)
+    return spec, variant
+
+
+def _check_set(study: Study, registry: Registry, methods: Collection[str]) -> None:
+    for name in study.set:
+        if name in methods:
+            continue
+        if name in registry.methods:
+            raise OptionError(f"--set {name}.…: {name!r} is not among the methods of this study",
+                              f"Methods: {', '.join(study.methods)}")
+        raise UnknownNameError("method in --set", name, methods)
+
+
+def _given(study: Study, spec: MethodSpec) -> dict[str, Any]:
+    """What the user set of a method."""
+    given = study.set.get(spec.name, {})
+    if not isinstance(given, dict):
+        raise OptionError(f"--set {spec.name}={given!r} gives a method a value", f"Use --set {spec.name}.OPTION=VALUE")
+    return given
 
 
 def _trains(registry: Registry, spec: MethodSpec, options: Mapping[str, Any]) -> bool:
@@ -117,10 +146,8 @@ def resolve_task(registry: Registry, request: TaskRequest) -> Resolved:
     return resolve_request(request)
 
 
-def method_options(registry: Registry, spec: MethodSpec, given: Any) -> dict[str, Any]:
+def method_options(registry: Registry, spec: MethodSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """A method's options, resolved, with those of every component that it chooses."""
-    if not isinstance(given, dict):
-        raise OptionError(f"--set {spec.name}={given!r} gives a method a value", f"Use --set {spec.name}.OPTION=VALUE")
     options = resolve(spec.options, given, f"method {spec.name}")
     return {name: _resolved(registry, name, getattr(options, name)) for name in options.asked()}
 
@@ -144,6 +171,8 @@ def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
 def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     try:
         _check_bits(run, registry.methods[run.method])
+        if run.bits.embeddings != FULL_PRECISION_BITS and registry.tasks[run.task.task].kind != "language":
+            raise OptionError(f"{run.task.task} has no word embeddings to quantize to {run.bits.embeddings} bits")
         if run.budget and not registry.tasks[run.task.task].trains:
             raise OptionError(f"{run.method} trains, and {run.task.task} has no training loss")
     except HarnessError as error:
@@ -160,8 +189,13 @@ def _planned(run: Run, registry: Registry, store: Store) -> Planned:
 
 
 def _check_bits(run: Run, spec: MethodSpec) -> None:
-    for what, bits, allowed in (("weights", run.bits.weights, spec.weight_bits),
-                                ("activations", run.bits.activations, spec.activation_bits)):
-        if bits not in allowed and run.method != FULL_PRECISION:
+    if run.method == FULL_PRECISION:
+        return
+    asked = [("weights", run.bits.weights, spec.weight_bits),
+             ("activations", run.bits.activations, spec.activation_bits)]
+    if run.bits.embeddings != FULL_PRECISION_BITS:
+        asked.append(("word embeddings", run.bits.embeddings, spec.embedding_bits))
+    for what, bits, allowed in asked:
+        if bits not in allowed:
             raise OptionError(f"{spec.name} quantizes {what} to {allowed} bits, not {bits}",
                               f"See: harness show {spec.name}")

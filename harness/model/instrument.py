@@ -52,6 +52,16 @@ class InstrumentedModel(nn.Module):
         """Every operation by its path, in module order."""
         return {site.operation: self.operation(site.operation) for site in self.sites.values()}
 
+    @property
+    def first(self) -> str | None:
+        """The layer that takes the model's own input: the patch embedding, the first convolution.
+
+        ``None`` for a language model, whose own input are words.
+        """
+        if any(site.role == "word_embedding" for site in self.sites.values()):
+            return None
+        return next((site.operation for site in self.sites.values() if site.operand == "input"), None)
+
     def sites_of(self, operation: str) -> dict[str, Site]:
         """Operand -> site of one operation."""
         return {site.operand: site for site in self.sites.values() if site.operation == operation}

@@ -25,15 +25,17 @@ _ROLES: tuple[tuple[str, str], ...] = (
     # The layers of a detector that make its predictions.
     (r"(^|\.)(rpn_cls|rpn_reg|fc_cls|fc_reg|conv_logits)$", "head"),
 )
+_WORD_EMBEDDING = r"(^|\.)(word_embeddings|embed_tokens|tok_embeddings|wte)$"
 
 
 def role_of(path: str, module: nn.Module) -> str:
     """The role of the operation at ``path``; ``conv`` or ``linear`` where no pattern knows it.
 
-    ``embedding`` is a look-up table: a linear layer named ``bbox_embed`` multiplies, and is none.
+    ``embedding`` is a look-up table (a linear layer named ``bbox_embed`` multiplies, and is none);
+    ``word_embedding`` the one of a language model's vocabulary.
     """
     if isinstance(module, nn.Embedding):
-        return "embedding"
+        return "word_embedding" if re.search(_WORD_EMBEDDING, path) else "embedding"
     for pattern, role in _ROLES:
         if re.search(pattern, path):
             return role

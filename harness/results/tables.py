@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from .identity import digest
-from .options_text import as_settings
 from .published import PublishedRow
 from .ranking import difference, ranks
 from .record import Record, Reference
 from .remarks import explanation, remarks
+from .row_labels import Ablations, grouped
 from .sections import Scope, mixture, split
 from .statistics import Difference, mean_sd
 
@@ -86,17 +86,18 @@ class Table:
 
 
 def build(records: Iterable[Record], published: Iterable[PublishedRow], task: str, *,
-          baseline: str | None = None, convention: str = "plain") -> Table:
+          baseline: str | None = None, convention: str = "plain", ablations: Ablations = MappingProxyType({})) -> Table:
     """The table of ``task``; records of other tasks are left out.
 
     ``baseline``: label of the row that others are compared with (default: the best of each bit-width).
-    ``convention``: how bit-operations and sizes are counted (sizes: ``plain`` where it has none).
-    Raises :class:`harness.DataError` for two different records of one run.
+    ``convention``: how bit-operations and sizes are counted (sizes: ``plain`` where it has none). ``ablations``: the
+    names by which rows call the options of methods. Raises :class:`harness.DataError` for two different records of
+    one run.
     """
     scopes = split(record for record in records if record.asked.task == task)
     rows = [row for row in published if row.task == task]
     heading = _headings(scopes)
-    sections = tuple(_section(scope, heading[scope], members, rows, baseline, convention)
+    sections = tuple(_section(scope, heading[scope], grouped(members, ablations), members, rows, baseline, convention)
                      for scope, members in scopes.items())
     said = []
     different = mixture(list(scopes))
@@ -109,22 +110,21 @@ def build(records: Iterable[Record], published: Iterable[PublishedRow], task: st
     return Table(task, sections, tuple(said))
 
 
-def _section(scope: Scope, heading: str, members: Sequence[Record], published: Sequence[PublishedRow],
-             baseline: str | None, convention: str) -> Section:
+def _section(scope: Scope, heading: str, rows_of: Mapping[str, Sequence[Record]], members: Sequence[Record],
+             published: Sequence[PublishedRow], baseline: str | None, convention: str) -> Section:
     reference = next((record for record in members if record.is_reference and record.status == "ok"), None)
     gate = reference.reference if reference and reference.reference else next(
         (record.reference for record in members if record.reference), None)
     full = reference.value if reference else gate.value if gate else None
     quantized = [record for record in members if not record.is_reference]
     bits = tuple(sorted({record.asked.bits for record in quantized}, key=_bits_order))
-    grouped = _grouped(quantized)
-    cells: dict[str, dict[str, Cell]] = {label: {} for label in grouped}
+    cells: dict[str, dict[str, Cell]] = {label: {} for label in rows_of}
     for width in bits:
         at_width = {label: [record for record in group if record.asked.bits == width]
-                    for label, group in grouped.items()}
+                    for label, group in rows_of.items()}
         for label, cell in _cells(width, at_width, full, baseline, convention).items():
             cells[label][width] = cell
-    rows = [Row(label, group[0].asked.method, group[0].options, cells[label]) for label, group in grouped.items()]
+    rows = [Row(label, group[0].asked.method, group[0].options, cells[label]) for label, group in rows_of.items()]
     return Section(
         scope=scope, heading=heading, notices=tuple(sorted({r.notice for r in members if r.notice})),
         metric=next((record.main_metric for record in members if record.main_metric), ""),
@@ -134,28 +134,6 @@ def _section(scope: Scope, heading: str, members: Sequence[Record], published: S
         rows=tuple(sorted(rows, key=lambda row: _row_order(row, bits))), remarks=remarks(members, gate),
         explanation=explanation(members), published=tuple(sorted(
             (row for row in published if row.model == scope.model), key=_published_order)))
-
-
-def _grouped(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """The records of each row, by its label: one method with one set of options.
-
-    Where the same given options meant different resolved ones (the defaults were others), their hash is part
-    of the label, so that nothing is averaged that differs in more than its seed.
-    """
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        given = " ".join(as_settings(record.options))
-        budget = f", {record.asked.budget}" if record.asked.budget else ""
-        groups.setdefault(f"{record.asked.method}{f' ({given})' if given else ''}{budget}", []).append(record)
-    result: dict[str, list[Record]] = {}
-    for label, group in sorted(groups.items()):
-        resolved = {(record.asked.bits, digest(record.asked.configuration)) for record in group}
-        if len(resolved) == len({bits for bits, _ in resolved}):
-            result[label] = group
-            continue
-        for record in group:
-            result.setdefault(f"{label} [options {digest(record.asked.configuration)[:6]}]", []).append(record)
-    return result
 
 
 def _cells(bits: str, members: Mapping[str, Sequence[Record]], full: float | None, baseline: str | None,

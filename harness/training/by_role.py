@@ -24,8 +24,6 @@ class ByRole(QuantizationAware[RoleType]):
         return super().quantizer_of(site)
 
     def bits_of(self, site: Site, context: Context) -> int:
-        sites = context.model.sites.values()
-        first = next(other.operation for other in sites if other.operand == "input" and other.role != "embedding")
-        if site.operation == first and self.options.stem_bits is not None:
+        if site.operation == context.model.first and self.options.stem_bits is not None:
             return self.options.stem_bits
         return super().bits_of(site, context)

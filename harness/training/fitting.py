@@ -20,6 +20,7 @@ from .watch import DivergenceWatch, Interruption, watching
 
 if TYPE_CHECKING:
     from ..method import Context
+    from ..model.instrument import InstrumentedModel
     from .trainer import Trainer
 
 _CURVE_POINTS = 100
@@ -77,7 +78,7 @@ class Fitting:
             task_loss, response = task.objective(self.model, batch)
             watched = list(sites)
             seen = Step(self.model, batch, views, response, task_loss, dict(sites), self.step, progress,
-                        lambda given: self.trainer.run_teacher(self.stage.training.teacher, watched, given))
+                        lambda given: self.trainer.run_teacher(self._teacher(), watched, given))
             total = sum((loss.weight(progress) * loss(seen) for loss in self.losses if loss.weight(progress)),
                         start=task_loss.new_zeros(()))
             sites.clear()  # also of what a response that was computed for a loss has passed
@@ -98,6 +99,9 @@ class Fitting:
                 monitor(seen)
         self.step += 1
         return value
+
+    def _teacher(self) -> InstrumentedModel:
+        return self.stage.teacher or self.trainer.teacher(self.stage.training.teacher)
 
     def _share(self, step: int) -> Sequence[View]:
         """This process's views of a step."""

@@ -22,7 +22,7 @@ LossOptionsType = TypeVar("LossOptionsType", bound=LossOptions)
 
 @dataclass
 class Seen:
-    """One forward of one model: its outputs, and the tensors that reached the sites that losses watch."""
+    """One forward of one model: its outputs, and the tensors at the places that losses watch."""
 
     outputs: Any
     sites: Mapping[str, Tensor]
@@ -33,9 +33,9 @@ class Step:
     """One training step, as losses see it: after the student's forward, before the backward.
 
     ``response``: what :meth:`harness.Task.objective` gave beside the loss; losses take :attr:`outputs`. ``sites``:
-    path -> tensor before its quantizer, for the sites that were asked for, with gradients. ``task_loss``: the task's
-    own loss. ``progress``: share of this stage's steps that are done, 0 to 1. ``teacher`` runs the teacher on
-    the same batch, once, without gradients, and only when it is asked for.
+    path -> tensor, with gradients, for the sites (before the quantizer) and modules that were asked for.
+    ``task_loss``: the task's own loss. ``progress``: share of this stage's steps that are done, 0 to 1.
+    ``run_teacher`` runs the teacher without gradients; :attr:`teacher` does so once, on the same batch.
     """
 
     model: InstrumentedModel
@@ -73,7 +73,8 @@ class Loss(nn.Module, ABC, Generic[LossOptionsType]):
         """Called once, before the first step of a stage (also of one that is resumed)."""
 
     def watches(self, model: InstrumentedModel) -> Collection[str]:
-        """Paths of the sites whose tensors the loss needs, of the student and of the teacher."""
+        """What the loss needs of the student and of the teacher: paths of sites (their tensors before the quantizer)
+        or of modules (their outputs)."""
         return ()
 
     def weight(self, progress: float) -> float:

@@ -25,7 +25,7 @@ class TaskLoss(Loss[LossOptions]):
 class Distillation(Loss[DistillationOptions]):
     """``-sum_c p_c(teacher) log p_c(student)`` with ``p = softmax(logits / T)``, times ``T^2``; mean over the batch.
 
-    Hinton et al. 2015. Where responses are not logits (detectors) it is the task's divergence.
+    Hinton et al. 2015. Where responses are not logits of classes (detectors, regression) it is the task's divergence.
     """
 
     divergence: Callable[[Any, Any], Tensor]
@@ -35,7 +35,7 @@ class Distillation(Loss[DistillationOptions]):
 
     def forward(self, step: Step) -> Tensor:
         expected, given = step.teacher.outputs, step.outputs
-        if not isinstance(given, Tensor):
+        if not isinstance(given, Tensor) or given.shape[-1] == 1:
             return self.divergence(expected, given)
         if expected.shape != given.shape:
             raise QuantizationError(f"the teacher answers {tuple(expected.shape)}, the model {tuple(given.shape)}: "

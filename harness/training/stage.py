@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..model.instrument import InstrumentedModel
 from ..options import Choice
 from .loss import Loss, Monitor
 from .options import TrainingOptions
@@ -31,6 +32,8 @@ class Stage:
     shares of a method's stages add up to 1; what its searches train comes on top). ``groups``: name -> how it is
     trained; the model's own parameters are ``weights`` (matrices) and ``others`` (biases, norms, embeddings of
     positions), those of quantizers are in the groups that :meth:`harness.Quantizer.parameter_group` names.
+    ``teacher``: a model of the method's own that distillation learns from (a student of an earlier stage); ``None``:
+    the one that ``training.teacher`` names.
     """
 
     name: str
@@ -39,3 +42,4 @@ class Stage:
     share: float = 1.0
     groups: Mapping[str, Group] = field(default_factory=dict)
     monitors: Sequence[Monitor] = ()
+    teacher: InstrumentedModel | None = None

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..engine.calibration import to_device
-from ..errors import DataError, QuantizationError
+from ..errors import DataError
 from ..method import Batch, Progress, Scores, Task
 from ..model.instrument import InstrumentedModel
 from ..options import Choice
@@ -82,15 +82,11 @@ class Trainer:
             self._teachers[name] = self._instrumented(name).eval().requires_grad_(False)
         return self._teachers[name]
 
-    def run_teacher(self, name: str | None, watched: Sequence[str], batch: Batch) -> Seen:
-        """One forward of the teacher without gradients. ``watched``: sites to keep.
+    def run_teacher(self, teacher: InstrumentedModel, watched: Sequence[str], batch: Batch) -> Seen:
+        """One forward of ``teacher`` without gradients. ``watched``: what to keep (see :func:`watching`).
 
-        Raises :class:`harness.QuantizationError` for a teacher without these sites.
+        Raises :class:`harness.QuantizationError` for a teacher without these places.
         """
-        teacher = self.teacher(name)
-        if missing := [path for path in watched if path not in teacher.sites]:
-            raise QuantizationError(f"the teacher {name} has no site {missing[0]!r}, which a loss compares",
-                                    "Use a teacher of the same architecture (training.teacher=none)")
         with torch.no_grad(), watching(teacher, watched) as sites:
             return Seen(self.task.response(teacher, batch.inputs), sites)
 

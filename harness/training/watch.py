@@ -17,13 +17,27 @@ from ..model.instrument import InstrumentedModel
 
 @contextmanager
 def watching(model: InstrumentedModel, paths: Collection[str]) -> Iterator[dict[str, Tensor]]:
-    """Path -> the tensor that reached the site last, before its quantizer, with its graph."""
+    """Path -> the tensor, with its graph, that reached the site last, before its quantizer.
+
+    A path that is no site's is a module's, and gives its last output (of several, the first). Raises
+    :class:`harness.QuantizationError` for a path that is neither.
+    """
     seen: dict[str, Tensor] = {}
+    modules = dict(model.model.named_modules())
     with ExitStack() as stack:
         for path in paths:
             def see(_: nn.Module, inputs: tuple[Any, ...], path: str = path) -> None:
                 seen[path] = inputs[0]
-            stack.callback(model.quantizer(path).register_forward_pre_hook(see).remove)
+
+            def see_output(_: nn.Module, inputs: tuple[Any, ...], output: Any, path: str = path) -> None:
+                seen[path] = output if isinstance(output, Tensor) else output[0]
+            if path in model.sites:
+                stack.callback(model.quantizer(path).register_forward_pre_hook(see).remove)
+            elif path in modules:
+                stack.callback(modules[path].register_forward_hook(see_output).remove)
+            else:
+                raise QuantizationError(f"a loss compares {path!r}, which the model or its teacher does not have",
+                                        "Use a teacher of the same architecture (training.teacher=none)")
         yield seen
 
 

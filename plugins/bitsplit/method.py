@@ -14,8 +14,7 @@ class BitSplitMethod(PostTraining[BitSplitMethodOptions]):
         return self.options.attention if site.operand == "attention" else super().quantizer_of(site)
 
     def bits_of(self, site: Site, context: Context) -> int:
-        first = next(s.operation for s in context.model.sites.values() if s.operand == "input")
-        if site.is_weight and site.operation == first and self.options.stem_weight_bits is not None:
+        if site.is_weight and site.operation == context.model.first and self.options.stem_weight_bits is not None:
             return self.options.stem_weight_bits
         return super().bits_of(site, context)
 

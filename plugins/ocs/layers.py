@@ -14,7 +14,7 @@ def is_of_attention(site: Site) -> bool:
 
 def is_first(model: InstrumentedModel, site: Site) -> bool:
     """Whether ``site`` is an operand of the layer that takes the model's own input."""
-    return site.operation == next(other.operation for other in model.sites.values() if other.operand == "input")
+    return site.operation == model.first
 
 
 def input_axis(site: Site) -> int:

@@ -50,8 +50,8 @@ def harness_methods() -> Iterable[MethodSpec]:
             "fixed ends": {"first_last": "fixed"},
             # Fig. 2a and 2b.
             "mlp only": {"sensitivity": "mlp", "training": {"epochs": 100}},
-            "mlp only, GELU kept": {"sensitivity": "gelu_fp", "training": {"epochs": 100}},
-            "mlp only, layers kept": {"sensitivity": "fc_fp", "training": {"epochs": 100}},
+            "mlp only but GELU": {"sensitivity": "gelu_fp", "training": {"epochs": 100}},
+            "mlp only but layers": {"sensitivity": "fc_fp", "training": {"epochs": 100}},
             **{f"head {head} at 2 bits": {"sensitivity": "head", "sensitivity_head": head} for head in range(2)},
             # Readings of what the paper leaves open, and the official code's slices.
             "scale per head": {"scale": {"per_head": True}},

@@ -6,9 +6,9 @@ from harness import InstrumentedModel
 
 
 def first_operations(model: InstrumentedModel) -> set[str]:
-    """The patch embedding, or the first layer of a model without one."""
-    layers = [site for site in model.sites.values() if site.operand == "input" and site.role != "embedding"]
-    return {site.operation for site in layers if site.role == "patch_embed"} or {layers[0].operation}
+    """The patch embedding, or the first layer of a model without one; none of a language model."""
+    embedding = {site.operation for site in model.sites.values() if site.role == "patch_embed"}
+    return embedding or ({model.first} if model.first is not None else set())
 
 
 def last_operations(model: InstrumentedModel) -> set[str]:

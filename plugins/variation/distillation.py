@@ -61,7 +61,7 @@ class MultiCropDistillation(Loss[MultiCropOptions]):
         batch = copy.copy(step.batch)
         batch.inputs = batch.inputs[missing]
         with torch.autocast(batch.inputs.device.type, enabled=False):
-            logits = self._trainer.run_teacher(self.options.teacher, (), batch).outputs
+            logits = self._trainer.run_teacher(self._trainer.teacher(self.options.teacher), (), batch).outputs
         if logits.shape[1] != classes:
             raise QuantizationError(f"the teacher knows {logits.shape[1]} classes, the model {classes}",
                                     "Choose another training.teacher")
