@@ -35,6 +35,7 @@ from .specs import (
     Paper,
     QuantizerSpec,
     SearchSpec,
+    SuiteSpec,
     TaskSpec,
 )
 from .training.budget import Budget
@@ -132,7 +133,7 @@ __all__ = [
     "Partition", "PlacementOptions", "PluginError", "PostTraining", "QuantizableAttention", "QuantizationAware",
     "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver", "RangeSearch", "Resolved", "RoleOptions",
     "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Seen", "Site", "Stage", "Step", "StoreError",
-    "SupernetOptions", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
+    "SuiteSpec", "SupernetOptions", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
     "TrainingSamples", "Unaugmented", "Uniform", "UnknownNameError", "View", "Weights", "affine_parameters",
     "asked_weights", "best_range", "bit_operations", "cache_folder", "chosen_scale", "data_folder", "digest",
     "ensure_torchvision", "expected_bits", "fake_quantize", "file_hash", "file_weights", "finite_weight", "fit_weights",

@@ -20,7 +20,7 @@ import pluggy
 if TYPE_CHECKING:
     from .engine.plan import Run
     from .results.record import Record
-    from .specs import AdapterSpec, CostSpec, LossSpec, MethodSpec, QuantizerSpec, SearchSpec, TaskSpec
+    from .specs import AdapterSpec, CostSpec, LossSpec, MethodSpec, QuantizerSpec, SearchSpec, SuiteSpec, TaskSpec
 
 GROUP = "harness"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -50,6 +50,11 @@ def harness_losses() -> Iterable[LossSpec]:  # type: ignore[empty-body]
 @hookspec
 def harness_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     """Model families with data and metric. Called once, at loading."""
+
+
+@hookspec
+def harness_suites() -> Iterable[SuiteSpec]:  # type: ignore[empty-body]
+    """Several tasks under one name, with averages. Called once, at loading."""
 
 
 @hookspec

@@ -196,6 +196,13 @@ class Task(ABC):
     def scorer(self) -> Scorer:
         """A fresh accumulator of this task's metrics."""
 
+    def example(self, evaluation: Samples) -> Any:
+        """The inputs of the one sample whose forward costs are counted on, of those that :meth:`evaluation` gave.
+
+        The first one, unless the sizes of samples differ: then one of the size that figures are given for.
+        """
+        return next(iter(evaluation.batches([0], 1))).inputs
+
     def training(self) -> TrainingSamples:
         """What methods train on, with the task's augmentation; never the evaluation split.
 

@@ -23,6 +23,7 @@ from .specs import (
     SearchSpec,
     Spec,
     SpecType,
+    SuiteSpec,
     TaskSpec,
     absolute,
 )
@@ -83,6 +84,7 @@ class Registry:
         self.searches = Catalogue("search", SearchSpec)
         self.losses = Catalogue("loss", LossSpec)
         self.tasks = Catalogue("task", TaskSpec)
+        self.suites = Catalogue("suite of tasks", SuiteSpec)
         self.adapters = Catalogue("attention adapter", AdapterSpec)
         self.costs = Catalogue("cost convention", CostSpec)
         for plugin in plugins:
@@ -101,7 +103,8 @@ class Registry:
         catalogues: dict[str, Catalogue[Any]] = {
             "harness_methods": self.methods, "harness_quantizers": self.quantizers,
             "harness_searches": self.searches, "harness_losses": self.losses,
-            "harness_tasks": self.tasks, "harness_adapters": self.adapters, "harness_costs": self.costs}
+            "harness_tasks": self.tasks, "harness_suites": self.suites, "harness_adapters": self.adapters,
+            "harness_costs": self.costs}
         for hook, catalogue in catalogues.items():
             contribute: Callable[[], Iterable[Spec]] | None = getattr(module, hook, None)
             if contribute is None:
@@ -112,6 +115,11 @@ class Registry:
             except Exception as error:  # noqa: BLE001 - reported; the other hooks and plugins go on
                 problem = f"{hook}: {one_line(error)}"
                 plugin.problem = f"{plugin.problem}; {problem}" if plugin.problem else problem
+
+    def tasks_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The names of tasks, those of a suite's in its place."""
+        each = (self.suites[name].tasks if name in self.suites else (name,) for name in names)
+        return tuple(dict.fromkeys(task for tasks in each for task in tasks))
 
     @property
     def ablations(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:

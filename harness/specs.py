@@ -122,6 +122,24 @@ class TaskSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuiteSpec(Spec):
+    """Several tasks under one name, such as GLUE: ``--task NAME`` runs all, and one table shows them side by side.
+
+    ``columns``: ``"TASK.METRIC"``, in the order of the table. ``averages``: what an average is called -> the columns
+    that it is the mean of. A suite has no code and no options.
+    """
+
+    columns: tuple[str, ...]
+    averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    factory: str = ""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the order of the columns."""
+        return tuple(dict.fromkeys(column.partition(".")[0] for column in self.columns))
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSpec(Spec):
     """How one attention class makes q, k, v and uses the result.
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from harness import Choice, hookimpl, hookspecs
-from harness.discovery import discover, plugin_manager
+from harness import Choice, SuiteSpec, hookimpl, hookspecs
+from harness.discovery import Plugin, discover, plugin_manager
 from harness.engine.plan import make_plan
 from harness.engine.runner import Runner
 from harness.engine.study import make_study
@@ -124,6 +124,19 @@ def test_hook_harness_tasks(known: Registry, tmp_path: Path) -> None:
     records = _run(known, tmp_path, bits="4/4,8/8", seeds="0,1")
     assert len(records) == 5  # the reference, and two bit-widths with two seeds
     assert {record.asked.fingerprint for record in records} == {"waves-1"}
+
+
+def test_hook_harness_suites() -> None:
+    class Seas:
+        @hookimpl
+        def harness_suites(self) -> list[SuiteSpec]:
+            return [SuiteSpec(name="seas", summary="", columns=("waves.top1",), averages={"average": ("waves.top1",)})]
+
+    manager = plugin_manager()
+    manager.register(Seas(), "seas")
+    own = Registry(manager, [Plugin("seas", "seas_plugin", "harness-seas", "1.0")])
+    assert own.tasks_of(["seas", "imagenet"]) == ("waves", "imagenet")
+    assert own.suites["seas"].averages == {"average": ("waves.top1",)}
 
 
 def test_hook_harness_adapters(known: Registry, tmp_path: Path) -> None:

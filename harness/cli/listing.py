@@ -68,7 +68,10 @@ def _rows(known: Registry, kind: Kind, store: Store) -> list[dict[str, str]]:
     if kind is Kind.tasks:
         return [{"name": t.name, "summary": t.summary, "metric": t.metric,
                  "mini models": ", ".join(t.models.get("mini", ())),
-                 "recorded": str(store.count(task=t.name))} for t in known.tasks.values()]
+                 "recorded": str(store.count(task=t.name))} for t in known.tasks.values()] + [
+                {"name": s.name, "summary": f"{s.summary}: {', '.join(s.tasks)}", "metric": ", ".join(s.averages),
+                 "mini models": "", "recorded": str(sum(store.count(task=task) for task in s.tasks))}
+                for s in known.suites.values()]
     others: dict[Kind, list[Spec]] = {Kind.quantizers: [*known.quantizers.values()],
                                       Kind.searches: [*known.searches.values()], Kind.losses: [*known.losses.values()]}
     return [{"name": spec.name, "summary": spec.summary} for spec in others[kind]]

@@ -41,8 +41,9 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = [name for name in ("method", "bits", "budget", "seed", "model", "identity")
-               if name != "budget" or any(item.run.budget for item in planned)]
+    columns = [name for name in ("task", "method", "bits", "budget", "seed", "model", "identity")
+               if name not in ("task", "budget") or (name == "budget" and any(item.run.budget for item in planned))
+               or (name == "task" and len({item.run.task.task for item in planned}) > 1)]
     for column in ("state", *columns):
         table.add_column(column, overflow="fold", no_wrap=column != "model")
     for item in planned:

@@ -16,11 +16,11 @@ from ..errors import UnknownNameError
 from ..options import Choice, Options
 from ..registry import Registry, registry
 from ..results.store import Store
-from ..specs import MethodSpec, Spec, TaskSpec
+from ..specs import MethodSpec, Spec, SuiteSpec, TaskSpec
 from .options import Results
 
 
-def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, search, loss or cost convention.")],
+def show(name: Annotated[str, typer.Argument(help="A method, task, suite, or any component.")],
          results: Results = Path("results")) -> None:
     """Show the paper, what is quantized, the options and the ablation switches."""
     known = registry()
@@ -34,11 +34,15 @@ def show(name: Annotated[str, typer.Argument(help="A method, task, quantizer, se
         if isinstance(spec, TaskSpec):
             _show_task(console, spec)
             console.print(f"[bold]Recorded runs[/bold]  {Store(results).count(task=spec.name)} in {results}")
+        if isinstance(spec, SuiteSpec):
+            console.print(f"[bold]Columns[/bold]  {escape(', '.join(spec.columns))}")
+            for average, columns in spec.averages.items():
+                console.print(f"[bold]{escape(average)}[/bold]  mean of {escape(', '.join(columns))}")
         _show_options(console, known, spec)
 
 
 def _find(known: Registry, name: str) -> list[Spec]:
-    catalogues = (known.methods, known.tasks, known.searches, known.quantizers, known.losses, known.costs)
+    catalogues = (known.methods, known.tasks, known.suites, known.searches, known.quantizers, known.losses, known.costs)
     found: list[Spec] = [catalogue[name] for catalogue in catalogues if name in catalogue]  # type: ignore[misc]
     if not found:
         raise UnknownNameError("method, task or component", name, {n for c in catalogues for n in c})

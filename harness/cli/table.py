@@ -20,6 +20,8 @@ from ..results.published import PublishedRow, read_published
 from ..results.record import Record
 from ..results.render import FORMATS, long_grid, published_grid
 from ..results.store import Store
+from ..results.suite_render import SUITE_FORMATS, suite_grid
+from ..results.suites import SuiteTable, suite_table
 from ..results.tables import Section, build
 from ..specs import MethodSpec, TaskSpec
 from . import options as o
@@ -50,14 +52,19 @@ def table(task: Annotated[str, typer.Option(help="Task. See: harness list tasks"
     """
     known = registry()
     warn_of_problems(known)
-    _ = known.tasks[task], known.costs[convention]  # raise for an unknown name
+    _ = known.costs[convention]  # raises for an unknown name
+    _ = known.suites[task] if task in known.suites else known.tasks[task]
     store = Store(results)
     if form is Format.terminal and output is None:
         print_tables(Console(highlight=False), store, known, [task], baseline, convention)
         return
-    made = build(_records(store), published_rows(known), task, baseline=baseline, convention=convention,
-                 ablations=known.ablations)
-    text = FORMATS[(Format.md if form is Format.terminal else form).value](made)
+    wanted = (Format.md if form is Format.terminal else form).value
+    if task in known.suites:
+        text = SUITE_FORMATS[wanted](suite_table(known.suites[task], _records(store), published_rows(known),
+                                                 known.ablations))
+    else:
+        text = FORMATS[wanted](build(_records(store), published_rows(known), task, baseline=baseline,
+                                     convention=convention, ablations=known.ablations))
     if output is None:
         typer.echo(text, nl=False)
     elif check:
@@ -74,6 +81,9 @@ def print_tables(console: Console, store: Store, known: Registry, tasks: Sequenc
     records = _records(store)
     published = published_rows(known)
     for task in tasks:
+        if task in known.suites:
+            _print_suite(console, suite_table(known.suites[task], records, published, known.ablations))
+            continue
         made = build(records, published, task, baseline=baseline, convention=convention, ablations=known.ablations)
         for remark in made.remarks:
             console.print(f"[yellow]{escape(remark)}[/yellow]")
@@ -120,6 +130,14 @@ def _print_section(console: Console, section: Section) -> None:
     if section.published:
         console.print("\n[bold]Published, not measured here[/bold]")
         console.print(_rich(*published_grid(section.published)))
+
+
+def _print_suite(console: Console, made: SuiteTable) -> None:
+    for section in made.sections:
+        console.print(f"\n[bold]{escape(section.heading)}[/bold]")
+        console.print(_rich(*suite_grid(section)))
+    for remark in made.remarks:
+        console.print(f"- {escape(remark)}")
 
 
 def _rich(head: list[str], body: list[list[str]]) -> Table:

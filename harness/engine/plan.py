@@ -82,7 +82,7 @@ def make_plan(study: Study, registry: Registry, store: Store) -> list[Planned]:
     _check_set(study, registry, {spec.name for spec, _ in asked})
     budgets = tuple(dict.fromkeys(str(Budget.parse(text)) for text in study.budget))
     planned: list[Planned] = []
-    for task in study.task:
+    for task in registry.tasks_of(study.task):
         for model in study.model or (None,):
             resolved = resolve_task(registry, TaskRequest(task, study.scale, model, study.data, study.weights))
             calibration = study.calibration or registry.tasks[task].calibration_size

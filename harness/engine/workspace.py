@@ -83,9 +83,8 @@ class Workspace:
         return scorer.result()
 
     def one_forward(self) -> Callable[[torch.nn.Module], object]:
-        """A function that runs a model on one evaluation sample, for tracing."""
-        batch = next(iter(self.evaluation.batches([0], 1)))
-        inputs = to_device(batch.inputs, self.device)
+        """A function that runs a model on one sample (see :meth:`harness.Task.example`), for tracing."""
+        inputs = to_device(self.task.example(self.evaluation), self.device)
         return lambda model: self.task.forward(model, inputs)
 
 

@@ -30,7 +30,7 @@ from .samples import PerSample
 #: The method name of the record that holds the full-precision result; an ordinary record at 32/32.
 FULL_PRECISION = "full_precision"
 
-BitsText = Annotated[str, Field(pattern=r"^\d+/\d+$")]
+BitsText = Annotated[str, Field(pattern=r"^\d+/\d+(/\d+)?$")]
 Gate = Literal["passed", "flagged", "unknown"]
 
 

@@ -112,16 +112,17 @@ def _markdown_section(section: Section) -> list[str]:
     for notice in section.notices:
         lines += [f"> **{_escape(notice)}**", ""]
     lines += [f"Data `{scope.fingerprint}`, weights `{scope.weights_hash}`. BOPs: convention {section.convention}.", ""]
-    lines += [*_markdown_grid(grid(section)), "", _escape(section.explanation), ""]
+    lines += [*markdown_grid(grid(section)), "", _escape(section.explanation), ""]
     lines += [f"- {_escape(remark)}" for remark in section.remarks] + [""]
     if section.published:
         lines += ["### Published, not measured here", "",
                   "What papers print for this model, each with its own data, checkpoint and protocol.", "",
-                  *_markdown_grid(published_grid(section.published)), ""]
+                  *markdown_grid(published_grid(section.published)), ""]
     return lines
 
 
-def _markdown_grid(content: Grid) -> list[str]:
+def markdown_grid(content: Grid) -> list[str]:
+    """The lines of a Markdown table."""
     head, body = content
     lines = [_line(head), _line(["---"] * len(head))]
     return lines + [_line(row) for row in body]

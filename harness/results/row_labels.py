@@ -41,7 +41,7 @@ def grouped(records: Iterable[Record], ablations: Ablations) -> dict[str, list[R
 def _label(record: Record, names: Mapping[tuple[str, tuple[str, ...]], str]) -> str:
     method, given = record.asked.method, _text(record.options)
     budget = f", {record.asked.budget}" if record.asked.budget else ""
-    ablation = names.get((method, given))
+    ablation = names.get((method, given)) if given else None
     options = f":{ablation}" if ablation else f" ({' '.join(given)})" if given else ""
     return f"{method}{options}{budget}"
 

@@ -42,7 +42,7 @@ def harness_methods() -> Iterable[MethodSpec]:
             "uniform": _UNIFORM,
             # Table 3a, 3b; 3b compares without bits by head.
             "layer-wise bits": _LAYER,
-            "layer-wise bits, one scale": {**_LAYER, "scale": {"switchable": False}},
+            "layer-wise bits and one scale": {**_LAYER, "scale": {"switchable": False}},
             # Table 3c.
             "sigma 0.5": {"sigma": 0.5}, "sigma 0.7": {"sigma": 0.7}, "sigma 1": {"sigma": 1.0},
             # Section 4.4.

@@ -68,6 +68,18 @@ def test_a_file_in_another_encoding_is_not_a_traceback(tmp_path):
         read_study(file)
 
 
-@pytest.mark.parametrize(("text", "bits"), [("4/8", Bits(4, 8)), ("6", Bits(6, 6)), (" 8/8 ", Bits(8, 8))])
+@pytest.mark.parametrize(("text", "bits"), [("4/8", Bits(4, 8)), ("6", Bits(6, 6)), (" 8/8 ", Bits(8, 8)),
+                                          ("2/8/4", Bits(2, 8, 4)), ("8/8/32", Bits(8, 8))])
 def test_bits(text, bits):
     assert Bits.parse(text) == bits
+    assert Bits.parse(str(bits)) == bits
+
+
+def test_bits_are_written_with_what_is_quantized():
+    assert [str(Bits(4, 8)), str(Bits(1, 1, 1)), str(Bits(8, 8, 32))] == ["4/8", "1/1/1", "8/8"]
+
+
+@pytest.mark.parametrize("text", ["", "4/", "4/4/4/4", "w4", "-1/4"])
+def test_bits_that_are_none(text):
+    with pytest.raises(OptionError, match=r"WEIGHTS/ACTIVATIONS\[/EMBEDDINGS\]"):
+        Bits.parse(text)

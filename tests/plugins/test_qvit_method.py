@@ -305,7 +305,7 @@ def test_published_rows() -> None:
             if row["metric"] == "top1"}
     assert top1["deit_tiny_patch16_224", "qvit", "3MP", "Table 1"] == 69.62
     assert top1["swin_tiny_patch4_window7_224", "lsqplus", "4", "Table 1"] == 80.47
-    assert top1["deit_tiny_patch16_224", "qvit layer-wise bits, one scale", "4MP", "Table 3b"] == 71.62
+    assert top1["deit_tiny_patch16_224", "qvit layer-wise bits and one scale", "4MP", "Table 3b"] == 71.62
     assert top1["deit_tiny_patch16_224", "qvit sigma 0.5", "4MP", "Table 3c"] == 69.54
     ablations = {row["method"].removeprefix("qvit ") for row in rows if row["method"].startswith("qvit ")}
     assert ablations - {f"head {head} at 2 bits" for head in (2, 3)} <= set(ABLATIONS)

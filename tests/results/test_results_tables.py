@@ -325,3 +325,11 @@ def test_settings_are_read_back_by_the_command_line(options: dict[str, Any]) -> 
 def test_settings_of_a_component() -> None:
     options = {"search": {"name": "minmax", "options": {"bins": 10}}, "g": 12}
     assert as_settings(options) == ["g=12", "search=minmax", "search.bins=10"]
+
+
+def test_a_row_is_called_by_the_name_of_its_ablation() -> None:
+    ablations = {"minmax": {"as printed": {}, "coarse": {"group": 2, "search": {"bins": 5}}}}
+    records = [make_record(), make_record(options={"search": {"bins": 5}, "group": 2}, configuration={"group": 2}),
+               make_record(options={"group": 3}, configuration={"group": 3})]
+    (section,) = build(records, (), "imagenet", ablations=ablations).sections
+    assert {row.label for row in section.rows} == {"minmax", "minmax:coarse", "minmax (group=3)"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Collection
 
@@ -18,11 +19,14 @@ from harness import (
     LossOptions,
     OptionError,
     QuantizationError,
+    Seen,
     Stage,
     Step,
     TrainingOptions,
 )
+from harness.builtin import DistillationOptions
 from harness.testing.toy import toy_context
+from harness.training.losses import Distillation
 from harness.training.watch import DivergenceWatch
 
 TASK = Choice(name="task")
@@ -159,3 +163,64 @@ def test_precision_bf16_trains() -> None:
     context.train(Stage("train", TRAINING.model_copy(update={"precision": "bf16"}), [TASK], monitors=[Counter()]))
     assert all(parameter.dtype == torch.float32 for parameter in context.model.parameters())
     assert all(math.isfinite(value) for value in context.notes["training"][0]["loss"])
+
+
+class Hidden(Loss[LossOptions]):
+    """Compares what blocks give, and keeps what it saw."""
+
+    seen: list[Step]
+
+    def watches(self, model: InstrumentedModel) -> Collection[str]:
+        return ["blocks.0", "blocks.1", "head.input"]
+
+    def forward(self, step: Step) -> Tensor:
+        self.seen.append(step)
+        return sum(((step.sites[path] - step.teacher.sites[path]) ** 2).mean() for path in step.sites)  # type: ignore[return-value]
+
+
+def test_losses_see_the_outputs_of_modules() -> None:
+    loss = Hidden(LossOptions())
+    loss.seen = []
+    context = toy_context(Bits(8, 8), budget="steps=1")
+    outputs: list[Tensor] = []
+    context.model.model.get_submodule("blocks.1").register_forward_hook(lambda *call: outputs.append(call[2]))
+    context.train(Stage("train", TRAINING, [loss]))
+    (step,) = loss.seen
+    assert set(step.sites) == {"blocks.0", "blocks.1", "head.input"}
+    assert torch.equal(step.sites["blocks.1"], outputs[0])
+    assert step.sites["blocks.0"].requires_grad
+    assert torch.equal(step.teacher.sites["blocks.0"], step.sites["blocks.0"])
+
+
+def test_a_place_that_the_model_does_not_have_is_named() -> None:
+    class Elsewhere(Hidden):
+        def watches(self, model: InstrumentedModel) -> Collection[str]:
+            return ["blocks.7"]
+
+    with pytest.raises(QuantizationError, match=r"a loss compares 'blocks\.7'"):
+        toy_context(Bits(8, 8), budget="steps=1").train(Stage("train", TRAINING, [Elsewhere(LossOptions())]))
+
+
+def test_a_stage_can_bring_its_own_teacher() -> None:
+    loss = Hidden(LossOptions())
+    loss.seen = []
+    context = toy_context(Bits(8, 8), budget="steps=1")
+    teacher = copy.deepcopy(context.model).requires_grad_(False)
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.mul_(1.25)
+    context.train(Stage("train", TRAINING, [loss], teacher=teacher))
+    (step,) = loss.seen
+    with torch.no_grad():
+        assert torch.equal(step.teacher.outputs, teacher(step.batch.inputs))
+
+
+def test_distillation_of_one_output_is_the_tasks_divergence() -> None:
+    """The softmax of a single number is 1, whatever the teacher says."""
+    loss = Distillation(DistillationOptions())
+    context = toy_context(Bits(8, 8), budget="steps=1")
+    context.divergence = lambda reference, outputs: (reference - outputs).square().mean()
+    loss.prepare(context)
+    seen = Step(context.model, None, (), torch.tensor([[1.0], [2.0]]), torch.zeros(()), {}, 0, 0.0,  # type: ignore[arg-type]
+                lambda batch: Seen(torch.tensor([[1.0], [5.0]]), {}))
+    assert loss(seen).item() == 4.5

@@ -1,0 +1,92 @@
+"""What a study asks for: ablations by name, options for a task, word embeddings, suites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import BitRange, OptionError, SuiteSpec, UnknownNameError
+from harness.engine.plan import Planned, make_plan
+from harness.engine.study import make_study
+from harness.registry import Registry, registry
+from harness.results.store import Store
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The registry, of which a test may change the descriptions."""
+    found = registry()
+    for catalogue in (found.methods, found.tasks, found.suites):
+        monkeypatch.setattr(catalogue, "_specs", dict(catalogue._specs))
+    return found
+
+
+def plan(known: Registry, folder: Path, **study: Any) -> list[Planned]:
+    asked = {"task": "imagenet", "scale": "mini", "bits": "4/4"} | study
+    return [item for item in make_plan(make_study(asked), known, Store(folder)) if item.run.method != "full_precision"]
+
+
+def test_an_ablation_by_name_is_the_run_with_its_options(known: Registry, tmp_path: Path) -> None:
+    named, bare = plan(known, tmp_path, methods="quantformer:hinge,quantformer")
+    (by_hand,) = plan(known, tmp_path, methods="quantformer", set={"quantformer": {"losses": ["task", "hinge"]}})
+    assert named.run.identity == by_hand.run.identity != bare.run.identity
+    assert named.run.given == {"losses": ["task", "hinge"]}
+    assert named.run.label.startswith("quantformer:hinge 4/4")
+
+
+def test_what_the_user_sets_wins_over_the_ablation_and_joins_it(known: Registry, tmp_path: Path) -> None:
+    (item,) = plan(known, tmp_path, methods="ptqvit:similarity",
+                   set={"ptqvit": {"search": {"bias_correction": True, "candidates": 7}}})
+    search = item.run.options["search"]["options"]
+    assert (search["ranking"]["enabled"], search["bias_correction"], search["candidates"]) == (False, True, 7)
+
+
+def test_an_unknown_ablation_gets_a_suggestion(known: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="ablation of quantformer: 'hing'") as caught:
+        plan(known, tmp_path, methods="quantformer:hing")
+    assert "Did you mean 'hinge'" in caught.value.remedy
+
+
+def test_names_of_ablations_can_be_written_in_a_list() -> None:
+    for spec in registry().methods.values():
+        assert not any("," in name or ":" in name for name in spec.ablations), spec.name
+
+
+def test_options_for_a_task_are_the_defaults_there_and_nowhere_else(known: Registry, tmp_path: Path) -> None:
+    known.methods._specs["lsq"] = replace(known.methods["lsq"], task_options={
+        "cifar10": {"training": {"learning_rate": 0.25, "warmup": 0.5}}})
+    elsewhere, there = plan(known, tmp_path, methods="lsq", task="imagenet,cifar10",
+                            set={"lsq": {"training": {"warmup": 0.125}}})
+    assert elsewhere.run.options["training"]["learning_rate"] != 0.25
+    assert there.run.options["training"]["learning_rate"] == 0.25
+    assert elsewhere.run.options["training"]["warmup"] == there.run.options["training"]["warmup"] == 0.125
+    assert there.run.given == {"training": {"warmup": 0.125}}
+
+
+def test_word_embeddings_are_a_language_models(known: Registry, tmp_path: Path) -> None:
+    (item,) = plan(known, tmp_path, methods="minmax", bits="8/8/8")
+    assert (item.state, item.reason) == ("impossible", "imagenet has no word embeddings to quantize to 8 bits")
+    known.tasks._specs["imagenet"] = replace(known.tasks["imagenet"], kind="language")
+    (item,) = plan(known, tmp_path, methods="minmax", bits="8/8/8")
+    assert (item.state, item.run.asked.bits) == ("missing", "8/8/8")
+    known.methods._specs["minmax"] = replace(known.methods["minmax"], embedding_bits=BitRange(2, 4))
+    (item,) = plan(known, tmp_path, methods="minmax", bits="8/8/8")
+    assert item.reason == "minmax quantizes word embeddings to 2 to 4 bits, not 8"
+
+
+def test_a_suite_stands_for_its_tasks(known: Registry, tmp_path: Path) -> None:
+    known.suites.add(SuiteSpec(name="pictures", summary="", columns=("cifar10.top1", "cifar10.top5", "imagenet.top1")))
+    items = plan(known, tmp_path, methods="minmax", task="imagenet,pictures")
+    assert [item.run.task.task for item in items] == ["imagenet", "cifar10"]
+
+
+def test_set_of_a_method_that_is_not_in_the_study(known: Registry, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="'omse' is not among the methods of this study"):
+        plan(known, tmp_path, methods="minmax", set={"omse": {"stem_bits": 4}})
+    with pytest.raises(UnknownNameError, match="method in --set"):
+        plan(known, tmp_path, methods="minmax", set={"minmxa": {"stem_bits": 4}})
+    with pytest.raises(OptionError, match="gives a method a value"):
+        plan(known, tmp_path, methods="minmax", set={"minmax": 3})
