@@ -327,7 +327,7 @@ def test_settings_of_a_component() -> None:
     assert as_settings(options) == ["g=12", "search=minmax", "search.bins=10"]
 
 
-def test_a_row_is_called_by_the_name_of_its_ablation() -> None:
+def test_a_row_is_called_by_the_name_of_its_ablation(make_record: Make) -> None:
     ablations = {"minmax": {"as printed": {}, "coarse": {"group": 2, "search": {"bins": 5}}}}
     records = [make_record(), make_record(options={"search": {"bins": 5}, "group": 2}, configuration={"group": 2}),
                make_record(options={"group": 3}, configuration={"group": 3})]
