@@ -17,7 +17,7 @@ from ..request import TaskRequest
 from .options import Results
 
 PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pandas", "pyarrow", "datasets",
-            "transformers", "mmdet", "mmengine", "mmcv", "mmcv-lite", "pycocotools")
+            "transformers", "accelerate", "mmdet", "mmengine", "mmcv", "mmcv-lite", "pycocotools")
 
 
 def doctor(results: Results = "results") -> None:  # type: ignore[assignment]

@@ -13,7 +13,7 @@ scale of every element without any code per granularity::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ class Partition:
     index: Tensor
     slots: int
     granularity: str
+    _copies: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
     def tensor(cls) -> Partition:
@@ -47,7 +48,7 @@ class Partition:
 
     def spread(self, slots: Tensor) -> Tensor:
         """Per-slot values, shape ``(slots,)``, as a tensor that broadcasts against the data."""
-        return slots if self.slots == 1 else slots[self.index.to(slots.device)]
+        return slots if self.slots == 1 else slots[self._on(slots.device)]
 
     def reduce(self, values: Tensor, how: str) -> Tensor:
         """``amin``, ``amax``, ``sum`` or ``mean`` of ``values`` over each slot, shape ``(slots,)``."""
@@ -57,7 +58,7 @@ class Partition:
         others = [axis for axis in range(values.dim()) if axis not in axes]
         folded = getattr(torch, how)(values, dim=others) if others else values
         flat = folded.reshape(-1)
-        index = self.index.to(values.device).reshape(-1)
+        index = self._on(values.device).reshape(-1)
         if self.slots == flat.numel():
             return torch.empty_like(flat).scatter_(0, index, flat)
         start = torch.zeros(self.slots, dtype=flat.dtype, device=flat.device)
@@ -78,6 +79,14 @@ class Partition:
         rows = values.permute(axes + others).reshape(self.index.numel(), -1)
         order = torch.argsort(self.index.reshape(-1), stable=True).to(values.device)
         return rows[order].reshape(self.slots, -1)
+
+    def _on(self, device: torch.device) -> Tensor:
+        """The index on ``device``, copied there once."""
+        if device == self.index.device:
+            return self.index
+        if device not in self._copies:
+            self._copies[device] = self.index.to(device)
+        return self._copies[device]
 
     def _partitioned_axes(self, dim: int) -> list[int]:
         offset = dim - self.index.dim()
