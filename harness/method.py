@@ -137,7 +137,10 @@ class Samples(Protocol):
     ids: Sequence[str]
 
     def batches(self, indices: Sequence[int], size: int) -> Iterator[Batch]:
-        """The samples at ``indices``, in order, ``size`` at a time."""
+        """The samples at ``indices``, each once, ``size`` at a time.
+
+        In order; where batches are of another order (of similar lengths, say), they tell the task's own scorer.
+        """
         ...
 
 

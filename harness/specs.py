@@ -39,7 +39,7 @@ class BitRange:
         return isinstance(bits, int) and self.low <= bits <= self.high
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}"
+        return f"{self.low} to {self.high}" if self.low < self.high else str(self.low)
 
 
 @dataclass(frozen=True, kw_only=True)

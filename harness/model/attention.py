@@ -58,7 +58,10 @@ class AttentionTwin(nn.Module):
         self.train(original.training)
 
     def projections(self) -> Mapping[str, tuple[str, HeadSplit]]:
-        """Child name -> (side, split): side ``"out"`` for q, k, v projections, ``"in"`` for the output."""
+        """Name -> (side, split): side ``"out"`` for q, k, v projections, ``"in"`` for the output.
+
+        Names are relative to this module; one of the module around it begins with ``../`` (``"../output.dense"``).
+        """
         return {}
 
     def restored(self) -> nn.Module:

@@ -173,13 +173,14 @@ def _is_attention(module: nn.Module) -> bool:
 def _sites(model: nn.Module) -> Iterator[Site]:
     twins = {path: module for path, module in model.named_modules() if isinstance(module, AttentionTwin)}
     operations = [(path, module) for path, module in model.named_modules() if isinstance(module, Quantizable)]
+    projections = _projections(twins)
     prefixes: dict[str, int] = {}
     for path, operation in operations:
         prefix = block_prefix(path, twins)
         block = None if prefix is None else prefixes.setdefault(prefix, len(prefixes))
         if isinstance(operation, QuantizableParametric):
             role = role_of(path, operation.__dict__["original"])
-            layouts = _parametric_layouts(operation, *_head_split(path, twins))
+            layouts = _parametric_layouts(operation, *projections.get(path, ("", None)))
             for operand in operation.quantizers:
                 yield Site(_join(path, operand), path, operand, role, block, layouts[operand])
         else:
@@ -194,11 +195,16 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _head_split(path: str, twins: Mapping[str, AttentionTwin]) -> tuple[str, HeadSplit | None]:
-    parent, _, name = path.rpartition(".")
-    if parent in twins and name in (projections := twins[parent].projections()):
-        return projections[name]
-    return "", None
+def _projections(twins: Mapping[str, AttentionTwin]) -> dict[str, tuple[str, HeadSplit]]:
+    """Path of each linear layer that is made of heads -> (side, split)."""
+    found = {}
+    for path, twin in twins.items():
+        for name, split in twin.projections().items():
+            owner = path
+            while name.startswith("../"):
+                owner, name = owner.rpartition(".")[0], name[3:]
+            found[_join(owner, name)] = split
+    return found
 
 
 def _parametric_layouts(operation: QuantizableParametric, side: str, split: HeadSplit | None

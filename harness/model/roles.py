@@ -20,6 +20,7 @@ _ROLES: tuple[tuple[str, str], ...] = (
     (r"(^|\.)(attn|attention|self_attn)\.(.*\.)?(proj|out_proj|output\.dense)$", "proj"),
     (r"(^|\.)(fc1|lin1|intermediate\.dense|ffn\.layers\.\d+\.0)$", "fc1"),
     (r"(^|\.)(fc2|lin2|output\.dense|ffn\.layers\.\d+)$", "fc2"),
+    (r"(^|\.)pooler\.dense$", "pooler"),
     (r"downsample\.|(^|\.)reduction$", "downsample"),
     (r"(^|\.)(head|head_dist|fc|classifier)(\.\w+)*$", "head"),
     # The layers of a detector that make its predictions.

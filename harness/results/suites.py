@@ -63,7 +63,7 @@ def suite_table(suite: SuiteSpec, records: Iterable[Record], published: Iterable
     remarks: list[str] = []
     chosen = _unambiguous([record for record in records if record.asked.task in suite.tasks and record.status == "ok"],
                           remarks)
-    rows = [row for row in published if row.task in suite.tasks]
+    rows = [row for row in published if row.task in (*suite.tasks, suite.name)]
     sections = tuple(_section(suite, heading, members, [row for row in rows if row.model == members[0].asked.model],
                               ablations) for heading, members in _by_heading(chosen).items())
     if not sections:

@@ -107,7 +107,7 @@ class MethodConformance:
             for key, kind in _DESCRIPTION.items():
                 assert isinstance(described[key], kind), f"{path}: {key} is {described[key]!r}"
             each = described["bits"] if isinstance(described["bits"], list) else [described["bits"]]
-            assert all(2 <= bits <= 32 for bits in each), f"{path}: bits {each}"
+            assert all(1 <= bits <= 32 for bits in each), f"{path}: bits {each}"
             assert isinstance(quantizer, Identity) or described["groups"] >= 1, path
 
 

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from harness import Partition
 
@@ -38,11 +39,11 @@ class ProductSample:
 
     @property
     def left(self) -> Tensor:
-        return torch.cat(self._left).flatten(0, 1)
+        return _stacked(self._left).flatten(0, 1)
 
     @property
     def right(self) -> Tensor:
-        return self._oriented(torch.cat(self._right)).flatten(0, 1)
+        return self._oriented(_stacked(self._right)).flatten(0, 1)
 
     @property
     def weight(self) -> Tensor | None:
@@ -56,9 +57,15 @@ class ProductSample:
         """The slot of each element of one side, shaped like it; ``None`` where there is one slot."""
         if partition.slots == 1:
             return None
-        parts = torch.cat(self._left if side == "left" else self._right)
+        parts = _stacked(self._left if side == "left" else self._right)
         index = torch.broadcast_to(partition.index.to(parts.device), parts.shape)
         return (index if side == "left" else self._oriented(index)).flatten(0, 1)
 
     def _oriented(self, right: Tensor) -> Tensor:
         return right.mT if self.transposed else right
+
+
+def _stacked(parts: list[Tensor]) -> Tensor:
+    """All batches, (entry, head, rows, inner); shorter sentences are filled with zeros, which add nothing to sums."""
+    rows, inner = (max(part.shape[axis] for part in parts) for axis in (-2, -1))
+    return torch.cat([functional.pad(part, (0, inner - part.shape[-1], 0, rows - part.shape[-2])) for part in parts])

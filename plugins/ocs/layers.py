@@ -18,9 +18,9 @@ def is_first(model: InstrumentedModel, site: Site) -> bool:
 
 
 def input_axis(site: Site) -> int:
-    """The axis (negative) of the layer's input channels, in its weight or its input."""
+    """The axis (negative) of the layer's input channels, in its weight or its input; of a table of words, its words."""
     axes = site.layout.axes
-    return axes.index("in") - len(axes) if site.is_weight else site.layout.channel
+    return axes.index("in") - len(axes) if "in" in axes else site.layout.channel
 
 
 def input_channels(model: InstrumentedModel, site: Site) -> int | None:

@@ -22,14 +22,14 @@ class Quantformer(QuantizationAware[QuantformerOptions]):
 
     def quantizer_of(self, site: Site) -> Choice:
         if site.is_weight:
-            return self.options.weights
+            return super().quantizer_of(site)
         choice = self.options.attention if site.operand in _ATTENTION else self.options.activations
         if self.options.compat_code_step and choice.name in _OWN_ACTIVATIONS:
             return Choice(name=choice.name, options={"compat_code_step": True, **choice.options})
         return choice
 
     def bits_of(self, site: Site, context: Context) -> int:
-        fixed = None if in_block(site) else self.options.other_bits
+        fixed = None if in_block(site) or site.role == "word_embedding" else self.options.other_bits
         if site.operand in _ATTENTION:
             fixed = self.options.attention_bits
         return super().bits_of(site, context) if fixed is None else fixed

@@ -32,6 +32,8 @@ class QVit(QuantizationAware[QVitOptions]):
         options = self.options
         if not takes_part(site, options.sensitivity):
             return 32
+        if site.role == "word_embedding":
+            return context.bits.embeddings
         if site.operation in self._first and options.stem_bits is not None:
             return options.stem_bits
         if site.operation in self._last and options.head_bits is not None:
@@ -52,7 +54,7 @@ class QVit(QuantizationAware[QVitOptions]):
         options = self.options
         gelu, attention = is_gelu(site) and options.offset.gelu, site.operand == "attention"
         end = site.operation in self._first | self._last
-        learn = self._learns and (options.first_last == "learn" or not end)
+        learn = self._learns and site.role != "word_embedding" and (options.first_last == "learn" or not end)
         return {
             "granularity": options.bits.granularity, "low": options.bits.low, "high": options.bits.high,
             "scheme": "unsigned" if gelu or attention else "symmetric",

@@ -10,6 +10,12 @@ from .options import BinOptions, ModuleDependentOptions, MultiCropOptions, Varia
 
 _ONE_CROP = {"crops": 1, "crop_bank": None}
 _LAYER = {"granularity": "layer", "gradient_scale": "numel"}
+#: Table 10: epochs, sentences in a batch, learning rate.
+_SCHEDULES = {
+    "glue-mnli": (6, 16, 2e-4), "glue-qqp": (6, 32, 2e-4), "glue-qnli": (20, 16, 2e-4), "glue-sst2": (40, 16, 2e-4),
+    "glue-cola": (200, 64, 5e-4), "glue-stsb": (40, 16, 5e-4), "glue-mrpc": (40, 8, 5e-4), "glue-rte": (200, 32, 5e-4)}
+_LANGUAGE = {"optimizer": "adamw", "schedule": "linear", "warmup": 0.1, "weight_decay": 0.01,
+             "final_learning_rate": 0.0, **_ONE_CROP}
 _PLUS = {"weights": _LAYER, "activations": _LAYER, "losses": ["task"], "training": _ONE_CROP}
 
 
@@ -35,10 +41,15 @@ def harness_methods() -> Iterable[MethodSpec]:
         paper=Paper("Quantization Variation: A New Perspective on Training Transformers with Low-Bit Precision",
                     "Xijie Huang, Zhiqiang Shen, Pingcheng Dong, Tim Kwang-Ting Cheng", "TMLR", 2024,
                     "https://arxiv.org/abs/2307.00331"),
-        quantizes="weights and inputs of all linear layers and convolutions, all operands of attention products; not "
-                  "the inputs of Swin's merging layers, LayerNorm, softmax, biases and embeddings",
-        weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=64,
-        published=":published.csv",
+        quantizes="weights and inputs of all linear layers and convolutions, all operands of attention products, word "
+                  "embeddings where asked; not the inputs of Swin's merging layers, BERT's classifier, LayerNorm, "
+                  "softmax, biases and other embeddings",
+        weight_bits=BitRange(1, 8), activation_bits=BitRange(1, 8), embedding_bits=BitRange(1, 8),
+        calibration_size=64, published=":published.csv",
+        task_options={
+            task: {"losses": ["kd", "hidden", "obr"], "scope": "no_head", "first_last_bits": None,
+                   "training": {**_LANGUAGE, "epochs": epochs, "batch_size": batch, "learning_rate": rate}}
+            for task, (epochs, batch, rate) in _SCHEDULES.items()},
         ablations={
             # Tables 5 and 6.
             "w/o MCKD": {"losses": ["kd", "obr"], "training": _ONE_CROP},
@@ -62,4 +73,13 @@ def harness_methods() -> Iterable[MethodSpec]:
             "LSQ's activation gradients": {"activations": {"activation_gradient_scale": "lsq"}},
             "all labels": {"losses": [{"name": "mckd", "label_type": "full"}, "obr"]},
             "merging as elsewhere": {"merging": "run"},
+            # Language models.
+            "language w/o OBR": {"losses": ["kd", "hidden"]},
+            "language w/o hidden states": {"losses": ["kd", "obr"]},
+            "language w/o KD": {"losses": ["task", "obr"]},
+            "binary w/o MDQ": {"binary_weights": {"granularity": "tensor", "scale": "mean"},
+                               "binary_activations": {"granularity": "tensor", "gradient_scale": "numel"}},
+            "binary gradients unscaled": {"binary_weights": {"gradient_scale": "off"},
+                                          "binary_activations": {"gradient_scale": "off"}},
+            "binary mean scales": {"binary_weights": {"scale": "mean"}},
         })

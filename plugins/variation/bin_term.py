@@ -7,7 +7,7 @@ from torch import Tensor
 
 from harness import Quantizer
 
-from .bins import Bins, centred, clipped, integers, quantized_slots
+from .bins import Bins, Signs, centred, clipped, integers, quantized_slots
 from .options import BinOptions
 
 
@@ -15,13 +15,16 @@ def bin_term(weight: Tensor, quantizer: Quantizer, options: BinOptions) -> Tenso
     """``sum_m (error_m + sum_n Var(w of m in bin n))`` over the modules m of a weight, a scalar with gradients.
 
     A module is a slot of the quantizer. For ``mean_sq`` weights are clipped to the range of the integers first
-    (official code), so that what lies outside of it has a gradient to the scale and none to the weight. A quantizer
-    whose bins are not uniform is one module, and its bins are the values that it takes.
+    (official code), so that what lies outside of it has a gradient to the scale and none to the weight; weights of one
+    bit have no such range. A quantizer whose bins are not uniform is one module, and its bins are the values it takes.
     """
-    if isinstance(quantizer, Bins):
+    if isinstance(quantizer, Bins) and not isinstance(quantizer, Signs):
         return _uniform(centred(weight, quantizer), quantizer, options)
     with torch.no_grad():
         rounded = quantizer(weight)
+    if isinstance(quantizer, Signs):
+        return _two_valued(weight, weight.detach() - rounded, quantizer, options)
+    with torch.no_grad():
         bins = rounded.unique(return_inverse=True)[1].int()
         value, slope = _summed(weight - rounded, bins, (1, int(bins.max()) + 1), options)
     return _with_gradients(value.sum(), (weight, slope))
@@ -44,6 +47,13 @@ def _uniform(weight: Tensor, quantizer: Bins, options: BinOptions) -> Tensor:
         to_scale = torch.zeros_like(quantizer.scale).index_add(0, owner, slope[outside] * codes[outside])
         slope[outside] = 0
     return _with_gradients(value[quantized].sum(), (weight, slope), (quantizer.scale, to_scale))
+
+
+def _two_valued(weight: Tensor, rest: Tensor, quantizer: Signs, options: BinOptions) -> Tensor:
+    slots = quantizer.partition.index.to(weight.device)
+    bins = (quantizer.signs(weight) > 0).int() + 2 * slots.int()
+    value, slope = _summed(rest, bins, (quantizer.partition.slots, 2), options)
+    return _with_gradients(value.sum(), (weight, slope))
 
 
 def _summed(rest: Tensor, bins: Tensor, shape: tuple[int, int], options: BinOptions) -> tuple[Tensor, Tensor]:

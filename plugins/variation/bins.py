@@ -22,11 +22,21 @@ class Bins(Protocol):
         """Smallest and largest integer of each slot, ``(slots,)``."""
 
 
+@runtime_checkable
+class Signs(Protocol):
+    """A quantizer with two bins for each slot of a ``partition``: minus and plus the slot's scale."""
+
+    partition: Partition
+
+    def signs(self, tensor: Tensor) -> Tensor:
+        """-1 or +1 for each element, of its shape."""
+
+
 def quantized_weights(model: InstrumentedModel) -> Iterator[tuple[str, Tensor, Quantizer]]:
-    """Path, weight and quantizer of every quantized weight, in module order."""
+    """Path, weight and quantizer of every quantized weight, in module order; not of tables of words."""
     for path, site in model.sites.items():
         quantizer = model.quantizer(path)
-        if site.is_weight and not isinstance(quantizer, Identity):
+        if site.is_weight and site.role != "word_embedding" and not isinstance(quantizer, Identity):
             yield path, model.operation(site.operation).get_parameter("weight"), quantizer
 
 
@@ -38,7 +48,12 @@ def centred(weight: Tensor, quantizer: Bins) -> Tensor:
 
 @torch.no_grad()
 def integers(weight: Tensor, quantizer: Bins) -> Tensor:
-    """``x_int = round(clip(w / s, -Q_N, Q_P))`` of eq. 11, floats of the weight's shape; of a :func:`centred` one."""
+    """``x_int = round(clip(w / s, -Q_N, Q_P))`` of eq. 11, floats of the weight's shape; of a :func:`centred` one.
+
+    At one bit it is the sign.
+    """
+    if isinstance(quantizer, Signs):
+        return quantizer.signs(weight)
     # An optimizer's step may leave a scale that is not positive, until the next forward mends it.
     scale = quantizer.scale.clamp(min=torch.finfo(weight.dtype).tiny)
     low, high = quantizer.limits()
@@ -53,6 +68,6 @@ def clipped(values: Tensor, low: Tensor, high: Tensor, partition: Partition) -> 
 
 
 def quantized_slots(quantizer: Bins) -> Tensor:
-    """Which slots are quantized at all, bool ``(slots,)``, on the scale's device."""
+    """Which slots are quantized at all, bool ``(slots,)``, on the quantizer's device."""
     kept: Tensor | None = getattr(quantizer, "kept", None)
-    return torch.ones_like(quantizer.scale, dtype=torch.bool) if kept is None else ~kept
+    return torch.ones_like(quantizer.limits()[0], dtype=torch.bool) if kept is None else ~kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from harness import (
     Choice,
@@ -22,11 +22,22 @@ from .oscillation import OscillationMonitor
 from .quantizer import ModuleDependent
 from .sdam import sdam
 
+#: A mean magnitude of each word, as in BiT.
+_BINARY_EMBEDDINGS = Choice(name="binary_weight", options={"granularity": "channel"})
+
 
 class Variation(QuantizationAware[VariationOptions]):
     """Module-dependent scales, multi-crop distillation and bin regularisation (``L = L_KD + lambda(t) L_OBR``)."""
 
+    _binary: Collection[str] = frozenset()  # paths of the sites with 1 bit
+
     def place(self, context: Context) -> None:
+        """Raises :class:`harness.OptionError` for 1 bit in a model that is not of language."""
+        self._binary = {path for path, site in context.model.sites.items()
+                        if (context.allocation.get(path) or self.bits_of(site, context)) == 1}
+        if self._binary and context.kind != "language":
+            raise OptionError("variation binarizes language models only, as its paper does",
+                              "Use 2 to 8 bits for weights and activations")
         super().place(context)
         for path, site in context.model.sites.items():
             kept = kept_parts(site, self.options)
@@ -36,6 +47,13 @@ class Variation(QuantizationAware[VariationOptions]):
                 self._keep(context, path, kept)
         if self.options.head_probe is not None:
             _probe(context, self.options.head_probe)
+
+    def quantizer_of(self, site: Site) -> Choice:
+        if site.path not in self._binary:
+            return super().quantizer_of(site)
+        if site.role == "word_embedding":
+            return self.options.embeddings or _BINARY_EMBEDDINGS
+        return self.options.binary_weights if site.is_weight else self.options.binary_activations
 
     def bits_of(self, site: Site, context: Context) -> int:
         merging = site.role == "downsample" and self.options.merging == "code"

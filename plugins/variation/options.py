@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness import Choice, LossOptions, Options, TrainedOptions, TrainingOptions
+from harness import ADDED_LATER, Choice, LossOptions, Options, TrainedOptions, TrainingOptions
 
 #: Parts of a transformer that Tables 1 and 9 keep in full precision, or quantize alone.
 Module = Literal["ffn", "mhsa", "q", "k", "v"]
@@ -83,6 +83,13 @@ class VariationOptions(TrainedOptions):
     activations: Choice = Field(
         Choice(name="module_dependent"),
         description="quantizer of the operands of linear layers, convolutions and attention products")
+    binary_weights: Choice = Field(
+        Choice(name="binary_weight", options={"granularity": "module_head", "scale": "learned",
+                                              "gradient_scale": "l1"}),
+        json_schema_extra=ADDED_LATER, description="quantizer of the weights that have 1 bit (language models)")
+    binary_activations: Choice = Field(
+        Choice(name="elastic", options={"granularity": "module_head", "gradient_scale": "l1"}),
+        json_schema_extra=ADDED_LATER, description="quantizer of the activations that have 1 bit (language models)")
     search: Choice = Field(
         Choice(name="learned_scale", options={"weights": "mse", "activations": "lsq", "images": 64}),
         description="search that sets the scales before training")

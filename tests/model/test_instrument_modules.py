@@ -217,7 +217,9 @@ def test_products_outside_of_sites_are_found() -> None:
 @pytest.mark.parametrize(("path", "module", "role"), [
     ("patch_embed.proj", nn.Conv2d(1, 1, 1), "patch_embed"),
     ("embeddings.patch_embeddings.projection", nn.Conv2d(1, 1, 1), "patch_embed"),
-    ("embeddings.word_embeddings", nn.Embedding(1, 1), "embedding"),
+    ("embeddings.word_embeddings", nn.Embedding(1, 1), "word_embedding"),
+    ("embeddings.position_embeddings", nn.Embedding(1, 1), "embedding"),
+    ("bert.pooler.dense", nn.Linear(1, 1), "pooler"),
     ("bbox_embed.layers.0", nn.Linear(1, 1), "linear"),
     ("blocks.3.attn.qkv", nn.Linear(1, 1), "qkv"),
     ("encoder.layer.0.attention.self.query", nn.Linear(1, 1), "query"),

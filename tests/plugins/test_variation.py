@@ -301,7 +301,7 @@ def test_a_probe_that_is_not_there(options: dict[str, Any], message: str) -> Non
 
 
 def test_one_bit_is_refused() -> None:
-    with pytest.raises(QuantizationError, match="1 bits"):
+    with pytest.raises(OptionError, match="language models only"):
         placed(toy_context(Bits(1, 4)))
 
 
