@@ -8,6 +8,7 @@ from typing import Any
 
 from ..cost.summary import summarize
 from ..method import Context, Method, Progress, Scores
+from ..options import resolve
 from ..registry import Registry
 from ..results.record import FULL_PRECISION, CalibrationSet
 from ..specs import MethodSpec
@@ -68,8 +69,8 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
 
 
 def build_method(spec: MethodSpec, run: Run, registry: Registry) -> Method[Any]:
-    """The run's method with its resolved options."""
-    return registry.component(spec)(spec.options(**run.options))
+    """The run's method with what was chosen of its options."""
+    return registry.component(spec)(resolve(spec.options, run.chosen, f"method {spec.name}"))
 
 
 def _drawn(calibration: Calibration, run: Run) -> CalibrationSet:

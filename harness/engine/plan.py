@@ -25,8 +25,10 @@ State = Literal["missing", "recorded", "failed", "impossible"]
 class Run:
     """One cell of the matrix.
 
-    ``options``: the method's, fully resolved; ``given``: those that were set by the user, by name of an ablation
-    (``variant``) or one by one. ``budget`` of its training; empty for a method that does not train.
+    ``options``: the method's, fully resolved, for the identity and the record; ``given``: those that were set by the
+    user, by name of an ablation (``variant``) or one by one; ``chosen``: these and the method's own for this task. The
+    method is built from ``chosen``, so that it can tell a component's option that somebody chose from a default,
+    and decide the latter site by site. ``budget`` of its training; empty for a method that does not train.
     """
 
     task: Resolved
@@ -37,6 +39,7 @@ class Run:
     limit: int | None
     options: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict, compare=False)
+    chosen: dict[str, Any] = field(default_factory=dict, compare=False)
     budget: str = ""
     variant: str = field(default="", compare=False)
 
@@ -97,9 +100,10 @@ def _runs(study: Study, registry: Registry, spec: MethodSpec, variant: str, task
           calibration: int) -> list[Run]:
     """One method on one task and model: budgets x bits x seeds."""
     given = merged(spec.ablations.get(variant, {}), _given(study, spec))
-    options = method_options(registry, spec, merged(spec.task_options.get(task.task, {}), given))
+    chosen = merged(spec.task_options.get(task.task, {}), given)
+    options = method_options(registry, spec, chosen)
     each_budget = budgets if _trains(registry, spec, options) else ("",)
-    return [Run(task, spec.name, bits, seed, calibration, study.limit, options, given, budget, variant)
+    return [Run(task, spec.name, bits, seed, calibration, study.limit, options, given, chosen, budget, variant)
             for budget in each_budget for bits in study.each_bits for seed in study.seeds]
 
 

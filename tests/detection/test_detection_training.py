@@ -58,7 +58,7 @@ def context(place: Workspace, budget: str = "steps=2", snapshots: Snapshots | No
 
 def with_lsq(subject: Context, **options: Any) -> Context:
     spec = registry().methods["lsq"]
-    method = build_method(spec, SimpleNamespace(options=options), registry())  # type: ignore[arg-type]
+    method = build_method(spec, SimpleNamespace(chosen=options), registry())  # type: ignore[arg-type]
     method.place(subject)
     method.calibrate(subject)
     method.train(subject)

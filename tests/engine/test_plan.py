@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness import BitRange, OptionError, SuiteSpec, UnknownNameError
+from harness.engine.measure import build_method
 from harness.engine.plan import Planned, make_plan
 from harness.engine.study import make_study
 from harness.registry import Registry, registry
@@ -90,3 +91,12 @@ def test_set_of_a_method_that_is_not_in_the_study(known: Registry, tmp_path: Pat
         plan(known, tmp_path, methods="minmax", set={"minmxa": {"stem_bits": 4}})
     with pytest.raises(OptionError, match="gives a method a value"):
         plan(known, tmp_path, methods="minmax", set={"minmax": 3})
+
+
+def test_a_method_sees_what_was_chosen_and_decides_the_rest(known: Registry, tmp_path: Path) -> None:
+    """The record has all of a component's options; a default among them must not look like somebody's choice."""
+    bare, set_ = plan(known, tmp_path, methods="qvit"), plan(
+        known, tmp_path, methods="qvit", set={"qvit": {"activations": {"offset": True}}})
+    assert bare[0].run.options["activations"]["options"]["offset"] is False
+    for (item,), options in ((bare, {}), (set_, {"offset": True})):
+        assert build_method(known.methods["qvit"], item.run, known).options.activations.options == options

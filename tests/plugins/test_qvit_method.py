@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +22,12 @@ from harness import (
     QuantizationError,
     Stage,
 )
+from harness.engine.plan import make_plan
+from harness.engine.runner import Runner
+from harness.engine.study import make_study
 from harness.options import resolve
 from harness.registry import registry
+from harness.results.store import Store
 from harness.testing.toy import toy_context
 from harness.testing.training import TrainingConformance
 from harness_plugins.qvit.method import QVit
@@ -309,3 +315,17 @@ def test_published_rows() -> None:
     assert top1["deit_tiny_patch16_224", "qvit sigma 0.5", "4MP", "Table 3c"] == 69.54
     ablations = {row["method"].removeprefix("qvit ") for row in rows if row["method"].startswith("qvit ")}
     assert ablations - {f"head {head} at 2 bits" for head in (2, 3)} <= set(ABLATIONS)
+
+
+def test_a_run_decides_signs_offsets_and_bits_by_site(tmp_path: Path) -> None:
+    """As the command line runs it, not only as a test builds it."""
+    study = {"methods": ["qvit", "qvit:layer-wise bits"], "task": "imagenet", "scale": "mini", "bits": "3/3",
+             "budget": "steps=1", "calibration": 8, "limit": 8}
+    store = Store(tmp_path)
+    runner = Runner(registry(), store, lambda what, total: nullcontext(lambda text="": None), lambda run, phase: None)
+    found = [done.record for done in runner.execute(make_plan(make_study(study), registry(), store))]
+    by_head, by_layer = ({site["site"]: site for site in record.coverage["quantized"]} for record in found[1:])
+    assert by_head["blocks.0.attn.attention"]["quantizer"] == "switchable unsigned"
+    assert by_head["blocks.0.mlp.fc2.input"]["quantizer"] == "switchable unsigned with offset"
+    assert by_head["blocks.0.attn.query"]["quantizer"] == "switchable symmetric"
+    assert (by_head["blocks.0.attn.query"]["groups"], by_layer["blocks.0.attn.query"]["groups"]) == (3, 1)
