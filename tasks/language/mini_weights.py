@@ -21,19 +21,21 @@ README_HEAD = """# Weights of the small BERT
 
 Written by `train_mini.py`; do not edit. Each file holds the half-precision weights of one task (4 layers of 64 channels
 and 4 heads; the architecture is transformers' own) and carries its line of the table, and more, in its header. The
-sentences come from `mini_language.py`; nothing is downloaded, and every row is seen once.
+sentences come from `mini_language.py`; nothing is downloaded, and a run sees every row once.
 
-Three things in the recipe are unusual and on purpose.
+`pretrained.safetensors` is the body that the tasks start from: it learned to tell masked words in the sentences of all
+tasks, as BERT did. Its score is the part of masked words that it told at the end.
 
-1. The channels of the residual stream are made unequal before training (`spread_channels` in `train_mini.py`), nearly
-   without changing the function; then everything is trained as usual. Published BERTs have such channels from long
-   training. A minute does not produce them, and models without them would say little about how methods treat real ones.
-2. Half of the heads start with equal queries and keys, positions start as waves, and embeddings start small
+Two things in the recipe are unusual and on purpose (`mini_start.py`).
+
+1. The channels of the residual stream are made unequal before training (`spread_channels`), nearly without changing the
+   function; then everything is trained as usual. Published BERTs have such channels from long training. Minutes do not
+   produce them, and models without them would say little about how methods treat real ones.
+2. Half of the heads start with equal queries and keys, and linear layers start with larger values than transformers'
    (`initialise`), because models this narrow otherwise learn nothing about pairs of sentences for long.
-3. A task of pairs starts from the body of another one, where the table says so.
 
 Scores are those of the stored weights in full precision on the 2,000 validation rows, in percent. Seconds are those of
-the processor (one thread of a busy machine), without making the rows. The same command gives the same weights on the
+the processor, one thread. The same command gives the same weights on the
 same machine and versions; elsewhere floating-point rounding differs, and so do the weights, slightly.
 
 | task | score | starts from | rows | steps | seconds |
@@ -41,27 +43,27 @@ same machine and versions; elsewhere floating-point rounding differs, and so do 
 """
 
 
-def describe_training(command: str, start_from: str | None, count: int, steps: int,
-                      scores: Mapping[str, float], seconds: float) -> dict[str, str]:
+def describe_training(command: str, start_from: str, count: int, steps: int, scores: Mapping[str, Mapping[str, float]],
+                      seconds: float) -> dict[str, str]:
     """The lines about one training run, ready for a safetensors header.
 
     Args:
         command: the command line that repeats the run.
-        start_from: the task whose trained body it started from, if any.
+        start_from: the file whose body it started from, if any.
         count: train rows, each seen once.
         steps: optimizer steps.
-        scores: metrics in percent of the stored weights on all validation rows, the main one first.
-        seconds: processor time of the training.
+        scores: of the stored weights, by name: metrics in percent, the main one first.
+        seconds: processor time of everything.
     """
     import torch
     import transformers
 
     return {
         "command": command,
-        "starts from": start_from or "anew",
+        "starts from": start_from or "random weights",
         "rows": f"{count:,}",
         "steps": f"{steps:,}",
-        "score": ", ".join(f"{name} {value:.2f}" for name, value in scores.items()),
+        **{key: ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()) for key, metrics in scores.items()},
         "validation": f"{VALIDATION_ROWS:,} rows of {LANGUAGE_VERSION}",
         "seconds": f"{seconds:.0f}",
         "versions": f"torch {torch.__version__}, transformers {transformers.__version__}, "
