@@ -19,8 +19,18 @@ from harness_tasks.language.mini_language import LONGEST, SHORTEST, TRAIN_ROWS, 
 from harness_tasks.language.mini_models import POSITIONS
 from harness_tasks.language.tokenizer import tokenizer_of
 
-#: SHA-256 of rows 10 to 29 of each train split. The models that ship were trained on exactly these rows.
-KNOWN = {}
+#: SHA-256 of rows 10 to 29 of each train split. A model is of one version of the language: change
+#: LANGUAGE_VERSION where these change.
+KNOWN = {
+    "glue-mnli": "98a0f8790444335229646917a9d7d3f84dea60258dfb48c0e6ae569fc0c39d73",
+    "glue-qqp": "2253d52483a7bf8eae5655f0f307c966830bfc6f763f0c2c2e631df4f5f759db",
+    "glue-qnli": "c544e1ffc2af37e33dd2daecc42672615551f9a95d178c52cf4c6dae892337be",
+    "glue-sst2": "ab5db5f0977628a51eec3f9c50dcfbec0a74c4f17f9e2d3dad92ac76d2880b59",
+    "glue-cola": "940f4201c5b25e289e3ae1faede7f33eb168ee6d1258f12c71e34070520a6944",
+    "glue-stsb": "05e21eb01eb4c894373da9d0f072e35820f978f465f89599689316b0a3687db8",
+    "glue-mrpc": "3fab8598fefabd821fc4c0446cd9e713d80a5fc3c99459565c6672f139b0f863",
+    "glue-rte": "74ae488e52ff660dd255db5458ccc17db902214e168d2ef706740017ec397d3c",
+}
 
 CODE = """
 import json
