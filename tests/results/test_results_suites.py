@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from conftest import make_record, make_reference
+from made_records import make_record, make_reference
 
 from harness import SuiteSpec
 from harness.results.published import PublishedRow

@@ -18,7 +18,10 @@ from harness.testing.toy import toy_context
 PROMISES = [name for name in vars(MethodConformance) if name.startswith("test_")]
 METHODS = [name for name, spec in registry().methods.items()
            if name != "full_precision" and spec.plugin.split("(")[1].startswith("quantization-harness")]
-CASES = {method: type("Case", (MethodConformance,), {"method": method}) for method in METHODS}
+#: Bits of a method that cannot do 4 and 8.
+OTHER_BITS = {"bit": {"low": Bits(1, 1), "high": Bits(1, 2)}}
+CASES = {method: type("Case", (MethodConformance,), {"method": method, **OTHER_BITS.get(method, {})})
+         for method in METHODS}
 
 
 @pytest.mark.parametrize("promise", PROMISES)

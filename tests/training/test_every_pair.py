@@ -17,7 +17,8 @@ from harness.testing.toy import toy_context
 
 METHODS = [name for name in registry().methods if name != FULL_PRECISION]
 LOSSES = list(registry().losses)
-BITS = Bits(3, 3)
+#: The first that a method can do.
+EACH_BITS = (Bits(3, 3), Bits(4, 4), Bits(1, 1))
 #: Losses that look at the parameters themselves, not at what becomes of them.
 WEIGHT_LOSSES = ("kure", "obr")
 
@@ -26,7 +27,7 @@ WEIGHT_LOSSES = ("kure", "obr")
 def calibrated(name: str) -> Context:
     spec = registry().methods[name]
     method = registry().component(spec)(resolve(spec.options, {}, f"method {name}"))
-    context = toy_context(BITS if BITS.weights in spec.weight_bits else Bits(4, 4), method=method)
+    context = toy_context(next(bits for bits in EACH_BITS if bits.weights in spec.weight_bits), method=method)
     method.place(context)
     method.calibrate(context)
     return context
