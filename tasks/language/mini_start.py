@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from transformers import BertForSequenceClassification
 
 MATCHING_HEADS = 2
-"""Heads of each layer that start with equal queries and keys, so that a token looks at tokens like itself."""
+"""Heads of each layer that start by looking for the same word in the other sentence."""
+
+MATCHING_SCALE = 1.3
+"""How much larger the queries and keys of these heads start."""
 
 
 def initialise(model: BertForSequenceClassification) -> None:
     """Draw the weights anew.
 
     Linear layers have a standard deviation of one over the root of their inputs, half of that where they write to the
-    residual stream: transformers' 0.02 fits layers of many hundred channels. In the matching heads equal words attract
-    each other from the start.
+    residual stream: transformers' 0.02 fits layers of many hundred channels. The embeddings of the two sentences are
+    opposite. In the matching heads keys are queries mirrored along that direction: equal words of different sentences
+    attract each other from the start, most of all.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -28,15 +32,22 @@ def initialise(model: BertForSequenceClassification) -> None:
     body: Any = model.bert
     embeddings = body.embeddings
     nn.init.normal_(embeddings.word_embeddings.weight, std=0.05)
-    nn.init.normal_(embeddings.position_embeddings.weight, std=0.03)
-    nn.init.normal_(embeddings.token_type_embeddings.weight, std=0.03)
+    nn.init.normal_(embeddings.position_embeddings.weight, std=0.02)
     with torch.no_grad():
+        sentence = torch.randn(body.config.hidden_size)
+        sentence -= sentence.mean()  # LayerNorm would take it away.
+        sentence /= sentence.norm()
+        length = 0.03 * len(sentence) ** 0.5
+        embeddings.token_type_embeddings.weight.copy_(torch.stack((sentence, -sentence)) * length)
         for layer in body.encoder.layer:
             layer.attention.output.dense.weight *= 0.5
             layer.output.dense.weight *= 0.5
             attention = layer.attention.self
             matching = MATCHING_HEADS * attention.attention_head_size
-            attention.key.weight[:matching] = attention.query.weight[:matching]
+            query = attention.query.weight[:matching]
+            query *= MATCHING_SCALE
+            # Mirrored along the direction that tells the sentences apart.
+            attention.key.weight[:matching] = query - 2.0 * torch.outer(query @ sentence, sentence)
 
 
 def spread_channels(model: BertForSequenceClassification, sigma: float, large: int, factor: float, seed: int) -> None:

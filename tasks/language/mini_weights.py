@@ -23,16 +23,18 @@ Written by `train_mini.py`; do not edit. Each file holds the half-precision weig
 and 4 heads; the architecture is transformers' own) and carries its line of the table, and more, in its header. The
 sentences come from `mini_language.py`; nothing is downloaded, and a run sees every row once.
 
-`pretrained.safetensors` is the body that the tasks start from: it learned to tell masked words in the sentences of all
-tasks, as BERT did. Its score is the part of masked words that it told at the end.
+`pretrained.safetensors` is the body that the tasks start from: it learned, as BERT did, to tell masked words in the
+sentences of all tasks, and whether two sentences belong together. Its score is the part of masked words that it told at
+the end.
 
 Two things in the recipe are unusual and on purpose (`mini_start.py`).
 
 1. The channels of the residual stream are made unequal before training (`spread_channels`), nearly without changing the
    function; then everything is trained as usual. Published BERTs have such channels from long training. Minutes do not
    produce them, and models without them would say little about how methods treat real ones.
-2. Half of the heads start with equal queries and keys, and linear layers start with larger values than transformers'
-   (`initialise`), because models this narrow otherwise learn nothing about pairs of sentences for long.
+2. Half of the heads start by looking for the same word in the other sentence, and linear layers start with larger
+   values than transformers' (`initialise`): models this narrow otherwise learn little about pairs of sentences in
+   minutes (MRPC after 40,000 rows: 58 instead of 90).
 
 Scores are those of the stored weights in full precision on the 2,000 validation rows, in percent. Seconds are those of
 the processor, one thread. The same command gives the same weights on the
