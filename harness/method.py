@@ -161,13 +161,16 @@ class Scores:
     """``metrics``: name -> value (percent for accuracies), the task's main metric first.
 
     ``beside``: names of metrics that tables show beside the main one (mask AP beside box AP).
-    ``per_sample``: one number a sample in evaluation order (1/0 for right/wrong), for paired
-    statistics; empty where a metric has no such parts.
+    ``per_sample``: what the main metric is computed from, in evaluation order, for paired statistics: where it is a
+    mean, one number a sample (1/0 for right/wrong); else the columns of ``statistic`` by name
+    (``harness.results.weighted`` says which). Empty where there is nothing of the kind. ``statistic``: the name of
+    the main metric there; the harness checks that it gives the figure in ``metrics``.
     """
 
     metrics: Mapping[str, float]
-    per_sample: tuple[float, ...] = ()
+    per_sample: Sequence[float] | Mapping[str, Any] = ()
     beside: tuple[str, ...] = ()
+    statistic: str = "mean"
 
 
 class Task(ABC):

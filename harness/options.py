@@ -38,6 +38,35 @@ class Options(BaseModel):
                 if field.json_schema_extra != ADDED_LATER or getattr(self, name) != field.default]
 
 
+def mutable_option(options: type[Options]) -> str:
+    """What of an options class could change after it was made, in a few words; empty where nothing could.
+
+    Options are shared by runs and enter their identity: a list that a method appends to would change both.
+    What a ``default_factory`` makes belongs to one object alone.
+    """
+    if not options.model_config.get("frozen"):
+        return f"{options.__name__} is not frozen"
+    for name, field in options.model_fields.items():
+        if isinstance(field.default, Options):
+            if inner := mutable_option(type(field.default)):
+                return inner
+        elif not _hashable(field.default):
+            return f"option {name!r} has the mutable default {field.default!r}"
+    return ""
+
+
+def _hashable(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_hashable, value))
+    if isinstance(value, Choice | Options):  # frozen, though what a choice passes on has no hash
+        return True
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 class Choice(BaseModel):
     """A component by name, with the options given to it (validated when it is looked up)."""
 

@@ -12,7 +12,7 @@ import pluggy
 
 from .discovery import BLOCK_VARIABLE, Plugin, discover, one_line, plugin_manager
 from .errors import PluginError, UnknownNameError
-from .options import Choice, Options, resolve
+from .options import Choice, Options, mutable_option, resolve
 from .specs import (
     NAME_PATTERN,
     AdapterSpec,
@@ -45,6 +45,12 @@ class Catalogue(Mapping[str, SpecType], Generic[SpecType]):
         if not NAME_PATTERN.fullmatch(spec.name):
             raise PluginError(f"{self.kind} name {spec.name!r} is not allowed",
                               "Use lower-case letters, digits, '-' and '_', starting with a letter")
+        if not (isinstance(spec.options, type) and issubclass(spec.options, Options)):
+            raise PluginError(f"the options of {self.kind} {spec.name!r} are {spec.options!r}",
+                              "Give the class itself, a subclass of harness.Options")
+        if mutable := mutable_option(spec.options):
+            raise PluginError(f"{self.kind} {spec.name!r}: {mutable}",
+                              "Use a frozen subclass of harness.Options, with tuples for lists, or Field(default_factory=...)")
         if spec.name in self._specs:
             first = self._specs.pop(spec.name)
             self._clashes[spec.name] = [first.plugin]
@@ -143,10 +149,18 @@ class Registry:
 
     def published(self, spec: MethodSpec | TaskSpec) -> str:
         """The text of the data file with a paper's rows; empty where there is none."""
-        if not spec.published:
-            return ""
-        package, _, name = spec.published.partition(":")
-        return files(package).joinpath(name).read_text(encoding="utf-8")
+        return _resource(spec.published)
+
+    def claims(self, spec: MethodSpec | TaskSpec) -> str:
+        """The text of the data file with a paper's claims; empty where there is none."""
+        return _resource(spec.claims)
+
+
+def _resource(place: str) -> str:
+    if not place:
+        return ""
+    package, _, name = place.partition(":")
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def import_attribute(module: str, attribute: str, source: str) -> Any:

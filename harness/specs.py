@@ -82,7 +82,8 @@ class MethodSpec(Spec):
     ``--set`` would give them; ``--methods METHOD:ABLATION`` runs it. ``task_options``: task name -> options that the
     paper uses on it, in place of the defaults. ``embedding_bits``: those that it can give to word embeddings.
     ``published`` is a data file beside the plugin (relative resource name) with the rows that the paper prints
-    (``":published.csv"``, relative to the plugin's package). ``trains``: whether its runs have a training budget.
+    (``":published.csv"``, relative to the plugin's package), ``claims`` one with what the paper says of them
+    (``":claims.toml"``). ``trains``: whether its runs have a training budget.
     """
 
     quantizes: str
@@ -94,6 +95,7 @@ class MethodSpec(Spec):
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published: str = ""
+    claims: str = ""
     trains: bool = False
 
 
@@ -107,7 +109,7 @@ class TaskSpec(Spec):
     :class:`harness.Task` built from it. ``paper_names``: what papers call a model -> the model's name here.
     ``kind`` is what papers make protocols for (``classification``, ``detection``, ``language``; a method finds it
     in its context), ``calibration_size`` how many samples are drawn for calibration where the user does not say,
-    ``trains`` whether it has a training loss.
+    ``trains`` whether it has a training loss. ``published`` and ``claims``: as those of :class:`MethodSpec`.
     """
 
     resolve: str
@@ -119,6 +121,7 @@ class TaskSpec(Spec):
     trains: bool = False
     paper_names: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
+    claims: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +167,6 @@ SpecType = TypeVar("SpecType", bound=Spec)
 
 def absolute(spec: SpecType, package: str, plugin: str) -> SpecType:
     """``spec`` with every relative factory resolved against ``package`` and its plugin stamped."""
-    changed: dict[str, Any] = {name: package + value for name in ("factory", "resolve", "published")
+    changed: dict[str, Any] = {name: package + value for name in ("factory", "resolve", "published", "claims")
                if (value := getattr(spec, name, "")).startswith((".", ":"))}
     return replace(spec, plugin=plugin, **changed)

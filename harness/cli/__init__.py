@@ -6,7 +6,24 @@ import sys
 
 import typer
 
-from . import doctor, explain, listing, plan, run, show, table
+from . import (
+    check,
+    claims,
+    compare,
+    doctor,
+    explain,
+    export,
+    listing,
+    merge,
+    plan,
+    plot,
+    report,
+    reproduce,
+    run,
+    show,
+    site,
+    table,
+)
 from .errors import shown
 
 app = typer.Typer(
@@ -15,13 +32,15 @@ app = typer.Typer(
     help="Compare quantization methods for transformers, fairly: same data, same calibration set, "
          "same counting of costs.\n\n"
          "Start here:  [bold]harness run --methods igqvit,ptqvit,minmax --task imagenet --bits 4/4,8/8[/bold]")
-app.command("run")(run.run)
-app.command("plan")(plan.plan)
-app.command("list")(listing.listing)
-app.command("show")(show.show)
-app.command("table")(table.table)
-app.command("explain")(explain.explain)
-app.command("doctor")(doctor.doctor)
+for _panel, _commands in {
+    "Measure": {"run": run.run, "plan": plan.plan, "reproduce": reproduce.reproduce},
+    "Look at results": {"table": table.table, "compare": compare.compare, "claims": claims.claims, "plot": plot.plot,
+            "explain": explain.explain},
+    "Publish results": {"report": report.report, "site": site.site, "export": export.export, "merge": merge.merge},
+    "What is installed": {"list": listing.listing, "show": show.show, "doctor": doctor.doctor, "check": check.check},
+}.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import typer
 
 from ..errors import DataError
 from ..results.explain import explain as text_of
-from ..results.store import Store, read
+from ..results.record_file import read
+from ..results.store import Store
 from . import options as o
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..cost.summary import summarize
+from ..errors import PluginError
 from ..method import Context, Method, Progress, Scores
 from ..options import resolve
 from ..registry import Registry
@@ -16,6 +17,8 @@ from ..training.budget import Budget
 from ..training.snapshot import Snapshots
 from .calibration import Calibration
 from .determinism import fingerprint, seed_everything
+from .finite import refuse_nan
+from .intact import hooks, left_hooks
 from .phases import Phases
 from .plan import Run
 from .reach import drop_unreached
@@ -42,7 +45,8 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
     """
     generator = seed_everything(run.seed)
     with phases("place"):
-        model = workspace.instrumented()
+        model, source = workspace.instrumented(), _source(run, registry)
+        hooked = hooks(model)
         calibration = workspace.calibration(run.calibration, run.seed)
         method = build_method(registry.methods[run.method], run, registry)
         trainer = workspace.trainer(Budget.parse(run.budget), run.seed, progress, snapshots) if run.budget else None
@@ -58,10 +62,14 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
     if run.budget:
         with phases("train"):
             method.train(context)
+    if left := left_hooks(model, hooked):
+        raise PluginError(f"a hook was left on {left[0]} by {source}",
+                          "Take it off: handle.remove() in a finally block")
     with phases("evaluate"), model.baked():
         # The reference is evaluated as users run it; every other model through its quantizers.
-        subject = workspace.model if run.method == FULL_PRECISION else model.eval()
-        scores = workspace.evaluate(subject, run.limit, progress)
+        subject = workspace.model if run.method == FULL_PRECISION else model
+        refuse_nan(model.eval(), workspace.one_forward(), source)
+        scores = workspace.evaluate(subject, run.limit, progress, source)
     with phases("cost"):
         summary = summarize(model, workspace.one_forward(), registry)
     coverage = summary.pop("coverage")
@@ -71,6 +79,12 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
 def build_method(spec: MethodSpec, run: Run, registry: Registry) -> Method[Any]:
     """The run's method with what was chosen of its options."""
     return registry.component(spec)(resolve(spec.options, run.chosen, f"method {spec.name}"))
+
+
+def _source(run: Run, registry: Registry) -> str:
+    """The plugin that answers for a run's numbers: the method's, or the task's for the model as it is."""
+    spec = registry.tasks[run.task.task] if run.method == FULL_PRECISION else registry.methods[run.method]
+    return spec.plugin
 
 
 def _drawn(calibration: Calibration, run: Run) -> CalibrationSet:

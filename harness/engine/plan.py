@@ -174,7 +174,8 @@ def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
 
 def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     try:
-        _check_bits(run, registry.methods[run.method])
+        if run.method != FULL_PRECISION:
+            check_bits(registry.methods[run.method], run.bits)
         if run.bits.embeddings != FULL_PRECISION_BITS and registry.tasks[run.task.task].kind != "language":
             raise OptionError(f"{run.task.task} has no word embeddings to quantize to {run.bits.embeddings} bits")
         if run.budget and not registry.tasks[run.task.task].trains:
@@ -192,14 +193,12 @@ def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     return Planned(run, "recorded")
 
 
-def _check_bits(run: Run, spec: MethodSpec) -> None:
-    if run.method == FULL_PRECISION:
-        return
-    asked = [("weights", run.bits.weights, spec.weight_bits),
-             ("activations", run.bits.activations, spec.activation_bits)]
-    if run.bits.embeddings != FULL_PRECISION_BITS:
-        asked.append(("word embeddings", run.bits.embeddings, spec.embedding_bits))
-    for what, bits, allowed in asked:
-        if bits not in allowed:
-            raise OptionError(f"{spec.name} quantizes {what} to {allowed} bits, not {bits}",
+def check_bits(spec: MethodSpec, bits: Bits) -> None:
+    """Raises :class:`harness.OptionError` for bits that a method does not declare."""
+    asked = [("weights", bits.weights, spec.weight_bits), ("activations", bits.activations, spec.activation_bits)]
+    if bits.embeddings != FULL_PRECISION_BITS:
+        asked.append(("word embeddings", bits.embeddings, spec.embedding_bits))
+    for what, width, allowed in asked:
+        if width not in allowed:
+            raise OptionError(f"{spec.name} quantizes {what} to {allowed} bits, not {width}",
                               f"See: harness show {spec.name}")

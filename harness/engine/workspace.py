@@ -19,6 +19,8 @@ from ..training.snapshot import Snapshots
 from ..training.trainer import Trainer
 from .calibration import Calibration, to_device
 from .determinism import draw
+from .finite import refuse_nan_outputs, refuse_nan_scores
+from .intact import Kept
 from .plan import resolve_task
 
 CALIBRATION_BATCH = 8
@@ -37,6 +39,7 @@ class Workspace:
         self.model = self.task.model().eval().to(self.device)
         self.evaluation = self.task.evaluation()
         self.adapters = adapters(registry)
+        self._kept = [Kept("the full-precision model", self.model)]
 
     def instrumented(self, name: str | None = None) -> InstrumentedModel:
         """A fresh instrumented copy of the model, or of the task's model ``name`` with its own weights.
@@ -53,8 +56,21 @@ class Workspace:
 
     def trainer(self, budget: Budget, seed: int, progress: Progress, snapshots: Snapshots | None) -> Trainer:
         """The trainer of one run."""
-        return Trainer(self.task, budget, seed, progress, self.device, self.instrumented, snapshots,
-                       self._processes)
+        return Trainer(self.task, budget, seed, progress, self.device, self._teacher, snapshots, self._processes)
+
+    def _teacher(self, name: str | None) -> InstrumentedModel:
+        teacher = self.instrumented(name).eval()
+        self._kept.append(Kept("the teacher", teacher))
+        return teacher
+
+    def change(self) -> str:
+        """What has been changed of the models that no run may change; empty where nothing was.
+
+        Called after a run: teachers are forgotten then.
+        """
+        found = [change for kept in self._kept if (change := kept.change())]
+        del self._kept[1:]
+        return "; ".join(found)
 
     def calibration(self, size: int, seed: int) -> Calibration:
         """The calibration set of ``seed``; raises :class:`DataError` if the pool is smaller than ``size``."""
@@ -72,15 +88,23 @@ class Workspace:
         return calibration
 
     @torch.no_grad()
-    def evaluate(self, model: torch.nn.Module, limit: int | None, progress: Progress) -> Scores:
-        """The task's metrics of ``model`` on the first ``limit`` evaluation samples (all by default)."""
+    def evaluate(self, model: torch.nn.Module, limit: int | None, progress: Progress, source: str = "the model"
+                 ) -> Scores:
+        """The task's metrics of ``model`` on the first ``limit`` evaluation samples (all by default).
+
+        Raises :class:`harness.QuantizationError` for NaN, which it says to come from ``source``.
+        """
         count = len(self.evaluation.ids) if limit is None else min(limit, len(self.evaluation.ids))
         scorer = self.task.scorer()
         with progress("evaluate", -(-count // self.batch_size)) as advance:
             for batch in self.evaluation.batches(range(count), self.batch_size):
-                scorer.update(self.task.forward(model, to_device(batch.inputs, self.device)), batch)
+                outputs = self.task.forward(model, to_device(batch.inputs, self.device))
+                refuse_nan_outputs(outputs, source)
+                scorer.update(outputs, batch)
                 advance()
-        return scorer.result()
+        scores = scorer.result()
+        refuse_nan_scores(scores, source)
+        return scores
 
     def one_forward(self) -> Callable[[torch.nn.Module], object]:
         """A function that runs a model on one sample (see :meth:`harness.Task.example`), for tracing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -14,7 +14,15 @@ class Quantizer(nn.Module, ABC):
     An expanded operand takes sums of such values (see :meth:`describe`). Subclasses write :meth:`quantize` and
     :meth:`describe`. ``enabled = False`` makes any quantizer the identity for a while (see
     :meth:`harness.InstrumentedModel.full_precision`).
+
+    ``estimator`` declares what stands for the gradient of rounding, to the tensor: ``clipped``, 1 between the lowest
+    and the highest level and 0 beyond; ``straight_through``, 1 everywhere; ``slope``, the quantizer's own slope, seen
+    over a few steps; ``none``, no gradient. ``idempotent``: what it gives, it gives back unchanged. Both are checked
+    by ``harness check``.
     """
+
+    estimator: ClassVar[Literal["clipped", "straight_through", "slope", "none"]] = "clipped"
+    idempotent: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,13 +25,19 @@ def migrate(data: Mapping[str, Any], steps: Mapping[int, Step] = STEPS,
 
     Raises :class:`harness.StoreError` for a newer version, and :class:`ValueError` where there is no version.
     """
+    version = readable_version(data, current)
+    updated = dict(data)
+    for number in range(version + 1, current + 1):
+        updated = {**steps[number](updated), "schema_version": number}
+    return updated
+
+
+def readable_version(data: Mapping[str, Any], current: int = SCHEMA_VERSION) -> int:
+    """The schema version of ``data``; raises as :func:`migrate` does."""
     version = data.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"schema_version is {version!r}, not a version number")
     if version > current:
         raise StoreError(f"record of schema version {version}; this harness reads up to {current}",
                          "Upgrade: pip install --upgrade quantization-harness")
-    updated = dict(data)
-    for number in range(version + 1, current + 1):
-        updated = {**steps[number](updated), "schema_version": number}
-    return updated
+    return version

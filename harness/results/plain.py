@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
 
 def plain(value: Any) -> Any:
@@ -38,7 +38,15 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+#: Context of a validation of what was just read as JSON, which is plain.
+READ_AS_JSON = {"plain": True}
+
+
+def _made_plain(value: Any, info: ValidationInfo) -> Any:
+    return value if info.context is READ_AS_JSON else plain(value)
+
+
 #: A field of any plain JSON data.
-Json = Annotated[Any, BeforeValidator(plain)]
+Json = Annotated[Any, BeforeValidator(_made_plain)]
 #: A field of named plain JSON data.
-JsonObject = Annotated[dict[str, Any], BeforeValidator(plain)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_made_plain)]

@@ -1,70 +1,118 @@
-"""Differences between the methods of a section at one bit-width, and the ranks that follow."""
+"""Differences between the methods of a section at one bit-width, the ranks that follow, and what they resolve."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from itertools import pairwise
+from statistics import median
+from typing import Generic, TypeVar
 
-from .record import Record
-from .sections import require_same_scope
-from .statistics import Difference, mean_sd, paired_over_seeds
+from .entry import Measured
+from .paired import paired
+from .resampling import estimate
+from .samples import PerSample
+from .sections import Scope, require_same_scope
+from .statistics import Z95, Difference, mean_sd
 
 Name = TypeVar("Name")
 
-#: How far a metric may be from the mean of its per-sample values (rounding of the metric).
+#: How far a metric may be from what its samples give (rounding of the metric).
 _TOLERANCE = 5e-3
 
 
-def difference(first: Sequence[Record], second: Sequence[Record]) -> Difference | None:
-    """First minus second, each one method's records (a seed each), in units of the main metric.
+class Comparison(Generic[Name]):
+    """Methods at one bit-width; name -> records of one method, a seed each. Samples are fetched once.
 
-    ``None`` where the metric is not the mean of its per-sample values (or their percentage), so that nothing
-    is paired. Raises :class:`harness.DataError` for records that do not compare.
+    ``metric``: the main one, or one beside that has a statistic's name and needs the same of each sample (F1 beside
+    accuracy). Raises :class:`harness.DataError` for records that do not compare.
     """
-    for other in (*first[1:], *second):
-        require_same_scope(first[0], other)
-    scale = _scale([*first, *second])
-    if scale is None:
-        return None
-    one, other_one = ({record.asked.seed: record.per_sample.unpack() for record in records if record.per_sample}
-                      for records in (first, second))
-    if len({len(values) for values in (*one.values(), *other_one.values())}) != 1:
-        return None
-    return paired_over_seeds(one, other_one, scale)
+
+    def __init__(self, members: Mapping[Name, Sequence[Measured]], metric: str = "") -> None:
+        records = [record for group in members.values() for record in group]
+        if len({Scope.of(record) for record in records}) > 1:
+            for other in records[1:]:
+                require_same_scope(records[0], other)
+        self.means = {name: mean_sd([_value(record, metric) for record in group])[0]
+                      for name, group in members.items()}
+        self._samples: dict[Name, dict[int, PerSample]] = {}
+        self._scales: dict[Name, set[float]] = {}
+        for name, group in members.items():
+            found = {record.asked.seed: (_samples(record, metric), _value(record, metric)) for record in group}
+            scales = [scales_of(samples, value) if samples else set() for samples, value in found.values()]
+            self._samples[name] = {seed: samples for seed, (samples, _) in found.items() if samples}
+            self._scales[name] = set.intersection(*scales)
+
+    def difference(self, first: Name, second: Name) -> Difference | None:
+        """First minus second, in units of the metric.
+
+        ``None`` where the metric is not what the samples give (or its percentage), so that nothing is paired.
+        """
+        scales = self._scales[first] & self._scales[second]
+        return paired(self._samples[first], self._samples[second], max(scales)) if scales else None
+
+    def ranks(self) -> dict[Name, int]:
+        """Rank by mean metric, 1 the highest.
+
+        A method shares the rank of the best one of the rank before it, where the interval of their difference
+        contains 0. Without paired values only equal figures share a rank.
+        """
+        result: dict[Name, int] = {}
+        leader: Name | None = None
+        for position, name in enumerate(self._ordered(), 1):
+            if leader is not None and self._tie(leader, name):
+                result[name] = result[leader]
+            else:
+                leader, result[name] = name, position
+        return result
+
+    def smallest_gap(self) -> float | None:
+        """The smallest difference between neighbours of the ranking that is more than noise.
+
+        ``gap = z * median over k of SE(m[k] - m[k+1])``, where ``m[1] >= m[2] >= ...`` are the methods' figures, SE is
+        the paired standard error over samples and seeds, and z = 1.96: half the width of the usual 95 % interval of two
+        methods next to each other. A smaller gap is a tie for half of such pairs or more. Pairs that agree in every
+        sample say nothing and are left out; ``None`` where no pair is left.
+        """
+        ordered = self._ordered()
+        found = [self.difference(*pair) for pair in pairwise(ordered)]
+        errors = [each.standard_error for each in found if each is not None and each.standard_error > 0]
+        return Z95 * median(errors) if errors else None
+
+    def _ordered(self) -> list[Name]:
+        return sorted(self.means, key=lambda name: -self.means[name])
+
+    def _tie(self, leader: Name, other: Name) -> bool:
+        found = self.difference(leader, other)
+        return self.means[leader] == self.means[other] if found is None else found.is_tie
 
 
-def _scale(records: Sequence[Record]) -> float | None:
-    """The factor from the mean of the per-sample values to the metric: 1, or 100 for percent."""
-    for scale in (100.0, 1.0):
-        if all(record.per_sample and _explains(scale, record) for record in records):
-            return scale
-    return None
+def difference(first: Sequence[Measured], second: Sequence[Measured], metric: str = "") -> Difference | None:
+    """First minus second, each one method's records; see :meth:`Comparison.difference`."""
+    return Comparison({0: first, 1: second}, metric).difference(0, 1)
 
 
-def _explains(scale: float, record: Record) -> bool:
-    if record.per_sample is None:
-        return False
-    mean, _ = mean_sd(record.per_sample.unpack().tolist())
-    return abs(scale * mean - record.value) <= _TOLERANCE
+def ranks(members: Mapping[Name, Sequence[Measured]]) -> dict[Name, int]:
+    """See :meth:`Comparison.ranks`."""
+    return Comparison(members).ranks()
 
 
-def ranks(members: Mapping[Name, Sequence[Record]]) -> dict[Name, int]:
-    """Rank by mean main metric, 1 the highest; name -> records of one method.
-
-    A method shares the rank of the best one of the rank before it, where the interval of their difference
-    contains 0. Without paired values only equal figures share a rank.
-    """
-    means = {name: mean_sd([record.value for record in records])[0] for name, records in members.items()}
-    result: dict[Name, int] = {}
-    leader: Name | None = None
-    for position, name in enumerate(sorted(members, key=lambda name: -means[name]), 1):
-        if leader is not None and _tie(members[leader], members[name], means[leader] == means[name]):
-            result[name] = result[leader]
-        else:
-            leader, result[name] = name, position
-    return result
+def smallest_gap(members: Mapping[Name, Sequence[Measured]]) -> float | None:
+    """See :meth:`Comparison.smallest_gap`."""
+    return Comparison(members).smallest_gap()
 
 
-def _tie(leader: Sequence[Record], other: Sequence[Record], equal: bool) -> bool:
-    found = difference(leader, other)
-    return equal if found is None else found.is_tie
+def scales_of(samples: PerSample, value: float) -> set[float]:
+    """Which of 100 (percent) and 1 times what the samples give is the recorded figure; empty where none is."""
+    found = estimate(samples)
+    return {scale for scale in (100.0, 1.0) if abs(scale * found - value) <= _TOLERANCE}
+
+
+def _value(record: Measured, metric: str) -> float:
+    return record.metrics[metric] if metric else record.value
+
+
+def _samples(record: Measured, metric: str) -> PerSample | None:
+    samples = record.per_sample
+    if samples is None or metric in ("", record.main_metric):
+        return samples
+    return samples.read_as(metric)

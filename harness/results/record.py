@@ -14,22 +14,23 @@ from pydantic import (
     Field,
     FiniteFloat,
     NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
     ValidationError,
     computed_field,
     model_validator,
 )
 
 from ..errors import StoreError
-from .identity import identity
-from .migrations import SCHEMA_VERSION, migrate
-from .plain import Json, JsonObject
+from .checksum import opened
+from .identity import digest, identity
+from .migrations import SCHEMA_VERSION, migrate, readable_version
+from .plain import READ_AS_JSON, Json, JsonObject
 from .samples import PerSample
 
 #: The method name of the record that holds the full-precision result; an ordinary record at 32/32.
 FULL_PRECISION = "full_precision"
 
+#: A whole number that SQLite and parquet hold too.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 BitsText = Annotated[str, Field(pattern=r"^\d+/\d+(/\d+)?$")]
 Gate = Literal["passed", "flagged", "unknown"]
 
@@ -58,11 +59,11 @@ class Asked(Part):
     model: str
     method: str
     bits: BitsText
-    seed: NonNegativeInt = 0
+    seed: Count = 0
     fingerprint: str
     weights_hash: str
-    calibration_size: NonNegativeInt
-    evaluation_limit: PositiveInt | None = None
+    calibration_size: Count
+    evaluation_limit: Annotated[Count, Field(gt=0)] | None = None
     configuration: JsonObject = Field(default_factory=dict)
     budget: str = ""
 
@@ -70,6 +71,11 @@ class Asked(Part):
     def identity(self) -> str:
         """The run's identity."""
         return identity(self.model_dump(exclude=set() if self.budget else {"budget"}))
+
+    @property
+    def configuration_hash(self) -> str:
+        """Hash of ``configuration``."""
+        return digest(self.configuration)
 
 
 class Failure(Part):
@@ -105,8 +111,8 @@ class CalibrationSet(Part):
     """The samples drawn for calibration. ``sha256`` is of the ids, in the order drawn."""
 
     split: str
-    size: NonNegativeInt
-    seed: NonNegativeInt
+    size: Count
+    seed: Count
     ids: tuple[str, ...]
     sha256: str
 
@@ -117,9 +123,9 @@ class Costs(Part):
     ``bops``: convention -> bit-operations. ``sizes``: convention -> bytes of the model.
     """
 
-    macs: NonNegativeInt
+    macs: Count
     bops: dict[str, FiniteFloat]
-    parameters: NonNegativeInt
+    parameters: Count
     sizes: dict[str, FiniteFloat] = Field(default_factory=dict)
 
 
@@ -133,7 +139,7 @@ class Environment(Part):
     platform: str = ""
     cpu: str = ""
     isa: tuple[str, ...] = ()
-    threads: NonNegativeInt = 0
+    threads: Count = 0
     device: str = "cpu"
     command: tuple[str, ...] = ()
 
@@ -161,7 +167,7 @@ class Record(Part):
     calibration: CalibrationSet | None = None
     notes: JsonObject = Field(default_factory=dict)
     timings: dict[str, NonNegativeFloat] = Field(default_factory=dict)
-    peak_memory: NonNegativeInt | None = None
+    peak_memory: Count | None = None
     environment: Environment
     created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
 
@@ -170,6 +176,12 @@ class Record(Part):
     def identity(self) -> str:
         """Hash of ``asked``."""
         return self.asked.identity
+
+    @property
+    def numbers(self) -> str:
+        """Hash of what was measured, but for time, memory and place: two records of one run should agree in it."""
+        measured = {"status", "metrics", "main_metric", "metrics_beside", "per_sample", "reference", "costs"}
+        return digest(self.model_dump(mode="json", include=measured))
 
     @property
     def value(self) -> float:
@@ -220,10 +232,11 @@ class Record(Part):
         Raises :class:`DamagedRecordError`, or :class:`harness.StoreError` for a record of a newer schema.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_refuse)
             if not isinstance(data, dict):
                 raise ValueError("not a JSON object")
-            return cls.model_validate(migrate(data))
+            readable_version(data)  # how a newer harness makes its checksum is not known
+            return cls.model_validate(migrate(opened(data)), context=READ_AS_JSON)
         except StoreError as error:
             raise StoreError(f"{source}: {error.message}", error.remedy) from None
         except ValidationError as error:
@@ -232,6 +245,10 @@ class Record(Part):
             raise DamagedRecordError(f"{source}: {f'{where}: ' if where else ''}{first['msg']}", _REMEDY) from None
         except (ValueError, RecursionError) as error:
             raise DamagedRecordError(f"{source}: {error}", _REMEDY) from None
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 _REMEDY = "Restore the file (git checkout), or remove it and run again"

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from .record import Record, Reference
+from .entry import Measured
+from .record import Reference
+
+#: How the numbers of a section are to be read.
+EXPLANATION = (
+    "The full-precision row is measured here, and a drop is that figure minus the method's. ± is the standard "
+    "deviation over n seeds. [low, high] is the 95 % interval of the difference to the row that is compared to, over "
+    "the same samples and, with several seeds, over seeds; rows share a rank (=) where the interval, taken to the best "
+    "of the rank, contains 0. Time is what the method took to allocate, calibrate and train, memory the most that the "
+    "process had held by then. A published figure stands in a column of its own, with the number of its source; it has "
+    "its own data, checkpoint and protocol, and is never ranked or compared with a measured one.")
 
 
-def remarks(members: Sequence[Record], gate: Reference | None) -> tuple[str, ...]:
-    """The full-precision gate, failed runs with their reasons, and differences in software or hardware."""
+def remarks(members: Sequence[Measured], gate: Reference | None, gaps: Mapping[str, float]) -> tuple[str, ...]:
+    """The full-precision gate, what the table can resolve, failed runs, and differences in software or hardware.
+
+    ``gaps``: bits -> the smallest difference between two rows that the records can tell from none.
+    """
     said = [_gate(gate)] if gate else ["No full-precision record: drops are unknown."]
-    failed = [record for record in members if record.failure]
+    if gaps:
+        each = ", ".join(f"{gap:.2f} at {bits}" for bits, gap in gaps.items())
+        said.append(f"Smallest gap between two rows that this table can resolve: {each}.")
+    failed = [record for record in members if record.status == "failed"]
     said += [_failure(record) for record in sorted(failed, key=lambda record: (
         record.asked.method, record.asked.bits, record.asked.seed, record.identity))]
     said += _environments(members)
@@ -28,15 +44,15 @@ def _gate(reference: Reference) -> str:
     return text
 
 
-def _failure(record: Record) -> str:
+def _failure(record: Measured) -> str:
     asked, failure = record.asked, record.failure
     reason = f"{failure.phase}: {failure.reason}" if failure else ""
     return f"failed: {asked.method} {asked.bits}, seed {asked.seed} ({record.identity}): {' '.join(reason.split())}"
 
 
-def _environments(members: Sequence[Record]) -> list[str]:
+def _environments(members: Sequence[Measured]) -> list[str]:
     said = []
-    environments = [record.environment for record in members]
+    environments = list({id(each): each for each in [record.environment for record in members]}.values())
     for what, values in (("versions of harness", [each.harness for each in environments]),
                          ("versions of torch", [each.packages.get("torch", "") for each in environments]),
                          ("versions of timm", [each.packages.get("timm", "") for each in environments]),
@@ -45,13 +61,3 @@ def _environments(members: Sequence[Record]) -> list[str]:
         if len(found) > 1:
             said.append(f"Measured with different {what}: {', '.join(found)}.")
     return said
-
-
-def explanation(members: Sequence[Record]) -> str:
-    """How the numbers of a section are to be read."""
-    samples = sorted({record.per_sample.n for record in members if record.per_sample})
-    over = f" over the same {samples[0]} samples" if len(samples) == 1 else " over the same samples"
-    return ("± is the standard deviation over seeds, where a method was run with several; n is their number. "
-            "The drop is full precision minus the method, both measured here. "
-            f"[low, high] is the 95 % interval of the difference, paired{over} and, with several seeds, over seeds. "
-            "Methods share a rank (=) where that interval, taken to the best of the rank, contains 0.")

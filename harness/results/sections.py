@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from ..errors import DataError
-from .record import Record
+from .duplicates import distinct
+from .entry import Measured
+
+Kind = TypeVar("Kind", bound=Measured)
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,12 @@ class Scope:
     calibration_size: int | None
 
     @classmethod
-    def of(cls, record: Record) -> Scope:
-        """The scope of one record."""
+    def of(cls, record: Measured) -> Scope:
+        """The scope of one record; the same object for all records of a scope."""
         asked = record.asked
-        return cls(asked.task, asked.scale, asked.model, asked.fingerprint,
-                   asked.weights_hash, asked.evaluation_limit,
-                   None if record.is_reference else asked.calibration_size)
+        return _scope(asked.task, asked.scale, asked.model, asked.fingerprint,
+                      asked.weights_hash, asked.evaluation_limit,
+                      None if record.is_reference else asked.calibration_size)
 
     @property
     def without_calibration(self) -> Scope:
@@ -42,27 +47,30 @@ class Scope:
         return tuple((value is not None, 0 if value is None else value) for value in values)
 
 
-def split(records: Iterable[Record]) -> dict[Scope, list[Record]]:
-    """The records of each scope, in order; a full-precision record joins every calibration size."""
-    found: dict[Scope, list[Record]] = {}
-    references: dict[Scope, list[Record]] = {}
-    for record in _distinct(records):
+@lru_cache(maxsize=1024)
+def _scope(*values: Any) -> Scope:
+    return Scope(*values)
+
+
+def split(records: Iterable[Kind]) -> dict[Scope, list[Kind]]:
+    """The records of each scope, in an order that does not depend on that of the input.
+
+    A full-precision record joins every calibration size. Raises :class:`harness.DataError` for two records of one
+    run that do not agree.
+    """
+    kept, conflicts = distinct(records)
+    if conflicts:
+        raise DataError(f"two different records of run {conflicts[0][0].identity}",
+                        "Keep the one to show: give one results folder, or remove a file")
+    found: dict[Scope, list[Kind]] = {}
+    references: dict[Scope, list[Kind]] = {}
+    for record in kept:
         (references if record.is_reference else found).setdefault(Scope.of(record), []).append(record)
     used = {scope.without_calibration for scope in found}
     for scope, members in found.items():
         members += references.get(scope.without_calibration, [])
     found |= {scope: members for scope, members in references.items() if scope not in used}
     return {scope: found[scope] for scope in sorted(found, key=lambda scope: scope.order)}
-
-
-def _distinct(records: Iterable[Record]) -> list[Record]:
-    """The records without repetitions, in an order that does not depend on that of the input."""
-    known: dict[str, Record] = {}
-    for record in records:
-        if known.setdefault(record.identity, record) != record:
-            raise DataError(f"two different records of run {record.identity}",
-                            "Keep the one to show: give one results folder, or remove a file")
-    return [known[identity] for identity in sorted(known)]
 
 
 def mixture(scopes: Sequence[Scope]) -> str:
@@ -78,9 +86,12 @@ def mixture(scopes: Sequence[Scope]) -> str:
     return ", ".join(parts)
 
 
-def require_same_scope(first: Record, second: Record) -> None:
+def require_same_scope(first: Measured, second: Measured) -> None:
     """Raise :class:`harness.DataError` unless the two runs may be compared."""
-    different = mixture([Scope.of(first), Scope.of(second)])
+    scopes = Scope.of(first), Scope.of(second)
+    if scopes[0] == scopes[1]:
+        return
+    different = mixture(scopes)
     if different:
         raise DataError(f"runs {first.identity} and {second.identity} do not compare: they differ in {different}",
                         "Compare runs on the same task, scale, model, data, weights, calibration size and limit")

@@ -1,31 +1,33 @@
 """The results folder: one file a run, written once and whole.
 
 ``<folder>/records/<task>/<method>-<model>-<bits>-s<seed>-<identity>.json``; beside are leases
-(``<folder>/leases``) and the snapshots of unfinished training (``<folder>/unfinished``). Folders of several
-machines are merged by copying.
+(``<folder>/leases``), the snapshots of unfinished training (``<folder>/unfinished``) and the index
+(``<folder>/index``). ``harness merge`` joins folders.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import StoreError
 from . import atomic
+from .checksum import sealed
+from .duplicates import distinct
+from .entry import Entry, Measured
+from .index import Index
 from .lease import Holder, Lease, leases_lock, remove_stale
 from .record import DamagedRecordError, Record
+from .record_file import Unreadable, file_name, read, read_in_place, safe
 
+__all__ = ["Filter", "Store", "Unreadable", "read"]
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A file in the store that holds no usable record, and why."""
-
-    path: Path
-    reason: str
+#: The values wanted; ``None``: all.
+Filter = str | Collection[str] | None
+Kind = TypeVar("Kind", bound=Measured)
 
 
 class Store:
@@ -36,6 +38,7 @@ class Store:
         self.records_folder = self.folder / "records"
         self.leases_folder = self.folder / "leases"
         self.unfinished_folder = self.folder / "unfinished"
+        self._index = Index(self.folder / "index", self.records_folder)
 
     def get(self, identity: str) -> Record | None:
         """The record of a run; ``None`` where there is none.
@@ -57,7 +60,8 @@ class Store:
         ``force`` (else :class:`harness.StoreError`). A damaged file is kept beside as ``*.damaged``.
         """
         with leases_lock(self.leases_folder):
-            path = self.find(record.identity) or self.path_of(record)
+            new = self.path_of(record)
+            path = next(self._files(f"-{record.identity}.json", new.parent.name), new)
             try:
                 existing = read(path) if path.exists() else None
             except DamagedRecordError:
@@ -67,48 +71,70 @@ class Store:
             if existing is not None and existing.status == "ok" and not force:
                 raise StoreError(f"run {record.identity} is already recorded in {path}",
                                  "Use --force to replace the record")
-            atomic.write_text(path, record.to_json())
+            atomic.write_text(path, sealed(record.to_json()))
             remove_stale(self.leases_folder)
         atomic.remove_leftovers(path.parent)
         return path
 
     def path_of(self, record: Record) -> Path:
         """Where a new record goes."""
-        asked = record.asked
-        name = _safe(f"{asked.method}-{asked.model}-{asked.bits.replace('/', '-')}-s{asked.seed}")
-        return self.records_folder / _safe(asked.task) / f"{name}-{record.identity}.json"
+        return self.records_folder / safe(record.asked.task) / file_name(record)
+
+    def entries(self, *, task: Filter = None, model: Filter = None, method: Filter = None,
+                bits: Filter = None) -> tuple[list[Entry], list[Unreadable]]:
+        """The records that every filter wants, light, by file name; and the files that hold none.
+
+        They come from the index, which is brought up to date first; only the folders of the tasks that are wanted
+        are looked at. Of two records of one run that do not agree both are among the unreadable.
+        """
+        wanted = {"task": task, "model": model, "method": method, "bits": bits}
+        filters = {name: [values] if isinstance(values, str) else list(values)
+                   for name, values in wanted.items() if values is not None}
+        with atomic.store_errors(self.records_folder):
+            folders = self._folders() if task is None else {safe(each) for each in filters["task"]}
+            found, unreadable = self._index.entries(sorted(folders), filters)
+        return _agreeing(found, lambda entry: entry.path, unreadable)
 
     def scan(self) -> Iterator[Record | Unreadable]:
         """Every record, in the order of file names; a file that cannot be used is said, not raised."""
-        for path in self.files():
-            try:
-                yield read(path)
-            except StoreError as error:
-                yield Unreadable(path, error.message)
+        yield from map(_tried, self.files())
 
     def records(self) -> tuple[list[Record], list[Unreadable]]:
-        """The records, and the files that hold none."""
-        found = list(self.scan())
-        return ([item for item in found if isinstance(item, Record)],
-                [item for item in found if isinstance(item, Unreadable)])
+        """The records, and the files that hold none; see :meth:`entries`, which is much faster."""
+        found: dict[Path, Record] = {}
+        unreadable: list[Unreadable] = []
+        for path in self.files():
+            item = _tried(path)
+            if isinstance(item, Record):
+                found[path] = item
+            else:
+                unreadable.append(item)
+        paths = {id(record): path for path, record in found.items()}
+        return _agreeing(list(found.values()), lambda record: paths[id(record)], unreadable)
 
     def files(self) -> list[Path]:
         """The record files, sorted."""
         return sorted(self._files(".json"))
 
-    def _files(self, ending: str) -> Iterator[Path]:
+    def _files(self, ending: str, *only: str) -> Iterator[Path]:
         """The files of that ending in the folders of the tasks; hidden ones belong to writers at work."""
         with atomic.store_errors(self.records_folder):
-            if self.records_folder.is_dir():
-                for folder in self.records_folder.iterdir():
-                    if folder.is_dir():
-                        yield from (folder / name for name in os.listdir(folder)
-                                    if name.endswith(ending) and not name.startswith("."))
+            for folder in self._folders():
+                if not only or folder in only:
+                    place = self.records_folder / folder
+                    yield from (place / name for name in os.listdir(place)
+                                if name.endswith(ending) and not name.startswith("."))
+
+    def _folders(self) -> list[str]:
+        """The names of the folders of the tasks."""
+        if not self.records_folder.is_dir():
+            return []
+        return [folder.name for folder in os.scandir(self.records_folder) if folder.is_dir()]
 
     def count(self, *, task: str = "*", method: str = "*") -> int:
         """How many runs of a task or method have a file, by its name; nothing is read."""
         with atomic.store_errors(self.records_folder):
-            found = self.records_folder.glob(f"{task if task == '*' else _safe(task)}/{method}-*.json")
+            found = self.records_folder.glob(f"{task if task == '*' else safe(task)}/{method}-*.json")
             return sum(not path.name.startswith(".") for path in found)
 
     @contextmanager
@@ -125,17 +151,24 @@ class Store:
         return Lease(self.leases_folder / f"{identity}.lease")
 
 
-def read(path: Path) -> Record:
-    """The record in a file; raises as :meth:`Store.get` does."""
-    with atomic.store_errors(path):
-        content = path.read_bytes()
-    record = Record.from_json(content, str(path))
-    if not path.stem.endswith(record.identity):
-        raise DamagedRecordError(f"{path}: the file is named after another run than {record.identity}",
-                                 "Restore the file's name")
-    return record
+def _tried(path: Path) -> Record | Unreadable:
+    try:
+        return read_in_place(path)
+    except StoreError as error:
+        return Unreadable(path, error.message, error.remedy)
 
 
-def _safe(text: str) -> str:
-    """``text`` as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).lstrip(".")[:100] or "_"
+def _agreeing(found: Sequence[Kind], path_of: Callable[[Kind], Path],
+              unreadable: list[Unreadable]) -> tuple[list[Kind], list[Unreadable]]:
+    """One record a run, in the order given; the files of runs whose records do not agree join ``unreadable``."""
+    if len({record.identity for record in found}) == len(found):
+        return list(found), unreadable
+    kept, conflicts = distinct(found)
+    good = set(map(id, kept))
+    said = []
+    for records in conflicts:
+        first, *others = sorted(map(path_of, records))
+        said.append(Unreadable(first, f"{first}: another result of run {records[0].identity} than "
+                                      f"{', '.join(map(str, others))}; none of them is used",
+                               "Remove the wrong one, or all and measure again"))
+    return [record for record in found if id(record) in good], [*unreadable, *said]

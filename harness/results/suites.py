@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..specs import SuiteSpec
+from .entry import Measured
 from .published import PublishedRow
-from .record import Record
+from .published_beside import published_order
 from .row_labels import Ablations, grouped
 from .sections import Scope
+from .selection import bits_order
 from .statistics import mean_sd
+from .tables import heading_of
 
 FULL_PRECISION_LABEL = "full precision"
 
@@ -54,7 +57,7 @@ class SuiteTable:
     remarks: tuple[str, ...]
 
 
-def suite_table(suite: SuiteSpec, records: Iterable[Record], published: Iterable[PublishedRow],
+def suite_table(suite: SuiteSpec, records: Iterable[Measured], published: Iterable[PublishedRow],
                 ablations: Ablations) -> SuiteTable:
     """The table of ``suite``; records of other tasks are left out.
 
@@ -63,7 +66,7 @@ def suite_table(suite: SuiteSpec, records: Iterable[Record], published: Iterable
     remarks: list[str] = []
     chosen = _unambiguous([record for record in records if record.asked.task in suite.tasks and record.status == "ok"],
                           remarks)
-    rows = [row for row in published if row.task in (*suite.tasks, suite.name)]
+    rows = sorted((row for row in published if row.task in (*suite.tasks, suite.name)), key=published_order)
     sections = tuple(_section(suite, heading, members, [row for row in rows if row.model == members[0].asked.model],
                               ablations) for heading, members in _by_heading(chosen).items())
     if not sections:
@@ -73,26 +76,26 @@ def suite_table(suite: SuiteSpec, records: Iterable[Record], published: Iterable
     return SuiteTable(suite.name, sections, tuple(remarks))
 
 
-def _unambiguous(records: Sequence[Record], remarks: list[str]) -> list[Record]:
+def _unambiguous(records: Sequence[Measured], remarks: list[str]) -> list[Measured]:
     places: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for record in records:
-        where = places.setdefault((_heading(record), record.asked.task), set())
+        where = places.setdefault((heading_of(Scope.of(record)), record.asked.task), set())
         where.add((record.asked.fingerprint, record.asked.weights_hash))
     several = {place for place, where in places.items() if len(where) > 1}
     remarks += [f"{heading}: {task} has records on several data sets or weights; see harness table --task {task}"
                 for heading, task in sorted(several)]
-    return [record for record in records if (_heading(record), record.asked.task) not in several]
+    return [record for record in records if (heading_of(Scope.of(record)), record.asked.task) not in several]
 
 
-def _by_heading(records: Sequence[Record]) -> dict[str, list[Record]]:
+def _by_heading(records: Sequence[Measured]) -> dict[str, list[Measured]]:
     """The records of each section; the full-precision ones, which have no calibration, join all that they fit."""
-    found: dict[str, list[Record]] = {}
+    found: dict[str, list[Measured]] = {}
     for record in records:
         if not record.is_reference:
-            found.setdefault(_heading(record), []).append(record)
+            found.setdefault(heading_of(Scope.of(record)), []).append(record)
     references = [record for record in records if record.is_reference]
     if not found:
-        return {_heading(record): references for record in references[:1]}
+        return {heading_of(Scope.of(record)): references for record in references[:1]}
     for members in found.values():
         scope = Scope.of(members[0]).without_calibration
         members += [record for record in references if (record.asked.scale, record.asked.model) ==
@@ -100,26 +103,19 @@ def _by_heading(records: Sequence[Record]) -> dict[str, list[Record]]:
     return dict(sorted(found.items()))
 
 
-def _heading(record: Record) -> str:
-    scope = Scope.of(record)
-    calibration = f", {scope.calibration_size} calibration samples" if scope.calibration_size else ""
-    limit = f", first {scope.evaluation_limit} evaluation samples only" if scope.evaluation_limit is not None else ""
-    return f"{scope.scale.upper()} scale: {scope.model}{calibration}{limit}"
-
-
-def _section(suite: SuiteSpec, heading: str, members: Sequence[Record], published: Sequence[PublishedRow],
+def _section(suite: SuiteSpec, heading: str, members: Sequence[Measured], published: Sequence[PublishedRow],
              ablations: Ablations) -> SuiteSection:
     rows = [_row(suite, FULL_PRECISION_LABEL, "32/32", [record for record in members if record.is_reference])]
     for label, group in grouped(members, ablations).items():
         for bits in sorted({record.asked.bits for record in group}):
             rows.append(_row(suite, label, bits, [record for record in group if record.asked.bits == bits]))
-    ordered = [rows[0], *sorted(rows[1:], key=lambda row: (_widths(row.bits), [-row.averages.get(name, -1.0)
+    ordered = [rows[0], *sorted(rows[1:], key=lambda row: (bits_order(row.bits), [-row.averages.get(name, -1.0)
                                                                              for name in suite.averages], row.label))]
     return SuiteSection(heading, suite.columns, tuple(suite.averages), tuple(row for row in ordered if row.cells),
                         tuple(published))
 
 
-def _row(suite: SuiteSpec, label: str, bits: str, records: Sequence[Record]) -> SuiteRow:
+def _row(suite: SuiteSpec, label: str, bits: str, records: Sequence[Measured]) -> SuiteRow:
     cells: dict[str, SuiteCell] = {}
     for column in suite.columns:
         task, _, metric = column.partition(".")
@@ -130,7 +126,3 @@ def _row(suite: SuiteSpec, label: str, bits: str, records: Sequence[Record]) -> 
     averages = {name: mean_sd([cells[column].value for column in columns])[0]
                 for name, columns in suite.averages.items() if all(column in cells for column in columns)}
     return SuiteRow(label, bits, cells, averages)
-
-
-def _widths(bits: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in bits.split("/"))

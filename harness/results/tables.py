@@ -1,53 +1,32 @@
-"""Tables as data: a pure function of records and published rows. ``render`` turns them into text."""
+"""Tables as data: a pure function of records and published rows. ``harness.report`` turns them into text."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from .cells import Cell, make_cell
+from .entry import Measured
 from .published import PublishedRow
-from .ranking import difference, ranks
-from .record import Record, Reference
-from .remarks import explanation, remarks
-from .row_labels import Ablations, grouped
+from .published_beside import PublishedBeside, published_order
+from .ranking import Comparison
+from .record import FULL_PRECISION, Reference
+from .remarks import EXPLANATION, remarks
+from .row_labels import Ablations, RowLabels, grouped
 from .sections import Scope, mixture, split
-from .statistics import Difference, mean_sd
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method at one bit-width, over its seeds. Numbers are ``None`` where nothing is known.
-
-    ``value``: mean of the main metric; ``sd`` over seeds, where there are several. ``drop``: full precision
-    minus ``value``. ``bops``: bit-operations for one sample; ``size``: bytes of the model. ``difference``: to
-    ``compared_with`` (a row's label). ``failed``: seeds without a result. ``beside``: means of further metrics.
-    """
-
-    bits: str
-    seeds: tuple[int, ...]
-    failed: tuple[int, ...]
-    identities: tuple[str, ...]
-    value: float | None
-    sd: float | None
-    drop: float | None
-    bops: float | None
-    size: float | None
-    rank: int | None = None
-    tied: bool = False
-    difference: Difference | None = None
-    compared_with: str = ""
-    beside: Mapping[str, float] = field(default_factory=dict)
+from .selection import bits_order
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method with one set of options; ``cells`` by bits."""
+    """One method with one set of options; ``cells`` by bits. ``ablation``: the name of these options, if any."""
 
     label: str
     method: str
+    ablation: str
     options: Mapping[str, Any]
     cells: Mapping[str, Cell]
 
@@ -56,24 +35,37 @@ class Row:
 class Section:
     """Records that may be compared, and the papers' figures for the same task and model.
 
-    ``beside``: metrics shown beside the main one. ``reference``: the full-precision cell. ``gate``: how it
-    compares with the checkpoint's published figure.
-    ``remarks``: what a reader must know (failures, gate, versions); ``explanation``: how to read the numbers.
+    ``samples``: how many were evaluated, where that is known. ``beside``: metrics shown beside the main one.
+    ``reference``: the full-precision cell. ``gate``: how it compares with the checkpoint's published figure.
+    ``gaps``: bits -> the smallest difference that can be told from none. ``remarks``: what a reader must know
+    (failures, gate, versions). ``published``: all of the papers' figures; a cell has those that belong beside it.
     """
 
     scope: Scope
     heading: str
     notices: tuple[str, ...]
     metric: str
+    samples: int | None
     beside: tuple[str, ...]
     convention: str
     bits: tuple[str, ...]
     reference: Cell | None
     gate: Reference | None
     rows: tuple[Row, ...]
+    gaps: Mapping[str, float]
     remarks: tuple[str, ...]
-    explanation: str
     published: tuple[PublishedRow, ...]
+
+    @property
+    def explanation(self) -> str:
+        """How the numbers are to be read."""
+        return EXPLANATION
+
+    def cells(self) -> Iterator[tuple[Row, Cell]]:
+        """Every measured cell, by bits and then best first; rows without a result come last."""
+        for bits in self.bits:
+            there = [(row, row.cells[bits]) for row in self.rows if bits in row.cells]
+            yield from sorted(there, key=lambda pair: (pair[1].value is None, -(pair[1].value or 0.0), pair[0].label))
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,17 @@ class Table:
     remarks: tuple[str, ...]
 
 
-def build(records: Iterable[Record], published: Iterable[PublishedRow], task: str, *,
+@dataclass(frozen=True)
+class _Wanted:
+    """What a table is asked for; see :func:`build`."""
+
+    baseline: str | None
+    convention: str
+    ablations: Ablations
+    published: PublishedBeside
+
+
+def build(records: Iterable[Measured], published: Iterable[PublishedRow], task: str, *,
           baseline: str | None = None, convention: str = "plain", ablations: Ablations = MappingProxyType({})) -> Table:
     """The table of ``task``; records of other tasks are left out.
 
@@ -95,10 +97,10 @@ def build(records: Iterable[Record], published: Iterable[PublishedRow], task: st
     one run.
     """
     scopes = split(record for record in records if record.asked.task == task)
-    rows = [row for row in published if row.task == task]
+    rows = sorted((row for row in published if row.task == task), key=published_order)
+    wanted = _Wanted(baseline, convention, ablations, PublishedBeside(rows))
     heading = _headings(scopes)
-    sections = tuple(_section(scope, heading[scope], grouped(members, ablations), members, rows, baseline, convention)
-                     for scope, members in scopes.items())
+    sections = tuple(_section(scope, heading[scope], members, rows, wanted) for scope, members in scopes.items())
     said = []
     different = mixture(list(scopes))
     if different:
@@ -110,100 +112,89 @@ def build(records: Iterable[Record], published: Iterable[PublishedRow], task: st
     return Table(task, sections, tuple(said))
 
 
-def _section(scope: Scope, heading: str, rows_of: Mapping[str, Sequence[Record]], members: Sequence[Record],
-             published: Sequence[PublishedRow], baseline: str | None, convention: str) -> Section:
+def _section(scope: Scope, heading: str, members: Sequence[Measured], published: Sequence[PublishedRow],
+             wanted: _Wanted) -> Section:
     reference = next((record for record in members if record.is_reference and record.status == "ok"), None)
     gate = reference.reference if reference and reference.reference else next(
-        (record.reference for record in members if record.reference), None)
+        (found for found in (record.reference for record in members) if found), None)
     full = reference.value if reference else gate.value if gate else None
-    quantized = [record for record in members if not record.is_reference]
-    bits = tuple(sorted({record.asked.bits for record in quantized}, key=_bits_order))
-    cells: dict[str, dict[str, Cell]] = {label: {} for label in rows_of}
-    for width in bits:
-        at_width = {label: [record for record in group if record.asked.bits == width]
-                    for label, group in rows_of.items()}
-        for label, cell in _cells(width, at_width, full, baseline, convention).items():
-            cells[label][width] = cell
-    rows = [Row(label, group[0].asked.method, group[0].options, cells[label]) for label, group in rows_of.items()]
+    metric = next((record.main_metric for record in members if record.main_metric), "")
+    first = next((record.per_sample for record in members if record.status == "ok"), None)
+    samples = first.n if first else scope.evaluation_limit
+    rows, gaps = _rows(metric, members, full, samples, wanted)
+    bits = tuple(sorted({width for row in rows for width in row.cells}, key=bits_order))
+    full_cell = None if reference is None else make_cell(
+        "32/32", [reference], full, samples, wanted.convention,
+        published=wanted.published.of(scope.model, FULL_PRECISION, "", "32/32", metric))
     return Section(
-        scope=scope, heading=heading, notices=tuple(sorted({r.notice for r in members if r.notice})),
-        metric=next((record.main_metric for record in members if record.main_metric), ""),
-        beside=tuple(dict.fromkeys(name for record in members for name in record.metrics_beside)),
-        convention=convention, bits=bits,
-        reference=_cell("32/32", [reference], full, convention) if reference else None, gate=gate,
-        rows=tuple(sorted(rows, key=lambda row: _row_order(row, bits))), remarks=remarks(members, gate),
-        explanation=explanation(members), published=tuple(sorted(
-            (row for row in published if row.model == scope.model), key=_published_order)))
+        scope=scope, heading=heading, notices=tuple(sorted({record.notice for record in members if record.notice})),
+        metric=metric, samples=samples,
+        beside=tuple(dict.fromkeys([name for record in members for name in record.metrics_beside])),
+        convention=wanted.convention, bits=bits, reference=full_cell, gate=gate,
+        rows=tuple(sorted(rows, key=lambda row: _row_order(row, bits))), gaps=gaps,
+        remarks=remarks(members, gate, gaps),
+        published=tuple(row for row in published if row.model == scope.model))
 
 
-def _cells(bits: str, members: Mapping[str, Sequence[Record]], full: float | None, baseline: str | None,
-           convention: str) -> dict[str, Cell]:
-    measured = {label: [record for record in group if record.status == "ok"] for label, group in members.items()}
-    measured = {label: group for label, group in measured.items() if group}
-    rank = ranks(measured)
-    held = list(rank.values())
-    best = min(rank, key=lambda label: (-mean_sd([r.value for r in measured[label]])[0], label), default="")
-    other = baseline if baseline in measured else best
-    cells = {}
-    for label, group in members.items():
-        if group:
-            compare = label in measured and label != other
-            cells[label] = _cell(
-                bits, group, full, convention, rank=rank.get(label), tied=held.count(rank.get(label, 0)) > 1,
-                difference=difference(measured[label], measured[other]) if compare else None, compared_with=other)
-    return cells
+def _rows(metric: str, members: Sequence[Measured], full: float | None, samples: int | None,
+          wanted: _Wanted) -> tuple[list[Row], dict[str, float]]:
+    """The rows of a section, and the smallest gap at each bit-width."""
+    labels = RowLabels(wanted.ablations)
+    groups = grouped(members, wanted.ablations)
+    widths: dict[str, dict[str, list[Measured]]] = {}
+    for label, group in groups.items():
+        for record in group:
+            widths.setdefault(record.asked.bits, {}).setdefault(label, []).append(record)
+    named = {label: labels.ablation(group[0]) for label, group in groups.items()}
+    cells: dict[str, dict[str, Cell]] = {label: {} for label in groups}
+    gaps = {}
+    for bits, at_width in sorted(widths.items(), key=lambda item: bits_order(item[0])):
+        ranking, gap = _ranking(at_width, wanted.baseline)
+        if gap is not None:
+            gaps[bits] = gap
+        for label, group in at_width.items():
+            plain = not group[0].options or named[label]
+            figures = wanted.published.of(group[0].asked.model, group[0].asked.method, named[label], bits,
+                                          metric) if plain else ()
+            cells[label][bits] = make_cell(bits, group, full, samples, wanted.convention, published=figures,
+                                            **ranking[label])
+    return [Row(label, group[0].asked.method, named[label], group[0].options, cells[label])
+            for label, group in groups.items()], gaps
 
 
-def _cell(bits: str, group: Sequence[Record], full: float | None, convention: str, **ranking: Any) -> Cell:
-    group = sorted(group, key=lambda record: record.asked.seed)
-    done = [record for record in group if record.status == "ok"]
-    value, sd = mean_sd([record.value for record in done]) if done else (None, None)
-    return Cell(
-        bits=bits, seeds=tuple(record.asked.seed for record in done),
-        failed=tuple(record.asked.seed for record in group if record.status == "failed"),
-        identities=tuple(record.identity for record in group), value=value, sd=sd,
-        drop=None if full is None or value is None else full - value,
-        bops=_mean([record.costs.bops.get(convention) for record in done if record.costs]),
-        size=_mean([record.costs.sizes.get(convention, record.costs.sizes.get("plain")) for record in done
-                    if record.costs]),
-        beside={name: mean_sd([record.metrics[name] for record in done])[0] for name in _beside(done)}, **ranking)
-
-
-def _beside(records: Sequence[Record]) -> list[str]:
-    """The metrics to show beside the main one that all of the records have."""
-    wanted = dict.fromkeys(name for record in records for name in record.metrics_beside)
-    return [name for name in wanted if all(name in record.metrics for record in records)]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return mean_sd(known)[0] if known else None
+def _ranking(at_width: Mapping[str, Sequence[Measured]],
+             baseline: str | None) -> tuple[dict[str, dict[str, Any]], float | None]:
+    """What the rows of one bit-width are to one another (rank, ties, the difference to the baseline or the best),
+    and the smallest gap between them that is more than noise.
+    """
+    measured = {label: [record for record in group if record.status == "ok"] for label, group in at_width.items()}
+    compared = Comparison({label: group for label, group in measured.items() if group})
+    rank = compared.ranks()
+    held = Counter(rank.values())
+    other = baseline if baseline in rank else min(rank, key=lambda label: (-compared.means[label], label), default="")
+    return {label: {"rank": rank.get(label), "tied": held[rank.get(label, 0)] > 1, "compared_with": other,
+                    "difference": compared.difference(label, other) if label in rank and label != other else None}
+            for label in at_width}, compared.smallest_gap()
 
 
 def _headings(scopes: Iterable[Scope]) -> dict[Scope, str]:
     """A heading for each scope; those that differ in data or weights only are told apart by the hashes."""
-    plain = {scope: _heading(scope) for scope in scopes}
+    plain = {scope: heading_of(scope) for scope in scopes}
     often = Counter(plain.values())
     return {scope: heading if often[heading] == 1 else
-            f"{heading}, data {scope.fingerprint}, weights {scope.weights_hash}" for scope, heading in plain.items()}
+            f"{heading}, data {scope.fingerprint[:12]}, weights {scope.weights_hash[:12]}"
+            for scope, heading in plain.items()}
 
 
-def _heading(scope: Scope) -> str:
-    calibration = "" if scope.calibration_size is None else f", {scope.calibration_size} calibration samples"
+def heading_of(scope: Scope) -> str:
+    """What a reader calls a scope."""
+    calibration = f", {scope.calibration_size} calibration samples" if scope.calibration_size else ""
     limited = scope.evaluation_limit is not None
     evaluation = f", first {scope.evaluation_limit} evaluation samples only" if limited else ""
     return f"{scope.scale.upper()} scale: {scope.model}{calibration}{evaluation}"
-
-
-def _bits_order(bits: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in bits.split("/"))
 
 
 def _row_order(row: Row, bits: Sequence[str]) -> tuple[Any, ...]:
     """Best first, by the lowest bit-width; rows without a result there come after."""
     values = [row.cells[width].value if width in row.cells else None for width in bits]
     return (*((value is None, -(value or 0.0)) for value in values), row.label)
-
-
-def _published_order(row: PublishedRow) -> tuple[str, ...]:
-    return row.dataset, row.metric, row.method, row.source, row.table, row.bits.zfill(12), row.note

@@ -67,7 +67,7 @@ class TinyBlock(nn.Module):
 
 
 class TinyViT(nn.Module):
-    """(batch, 3, 16, 16) -> (batch, 5); two blocks."""
+    """(batch, 3, 16, 16) -> (batch, 5); two blocks. Smaller pictures have fewer tokens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,8 @@ class TinyViT(nn.Module):
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = self.stem(x).flatten(2).transpose(1, 2) + self.position
+        tokens = self.stem(x).flatten(2).transpose(1, 2)
+        tokens = tokens + self.position[:, :tokens.shape[1]]
         return self.head(self.norm(self.blocks(tokens)).mean(1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -75,21 +76,21 @@ class ToyScorer:
 class ToyTask(Task):
     """The tiny transformer on noise: classes without meaning, which it can only learn by heart."""
 
-    def __init__(self, samples: int = 16) -> None:
+    def __init__(self, samples: int = 16, first: int = 0) -> None:
         super().__init__(Resolved("toy", "mini", "tiny_vit", "noise", "seed 0"))
-        self._samples = samples
+        self._samples, self._first, self._model = samples, first, tiny_vit()
 
     def model(self) -> torch.nn.Module:
-        """See :func:`harness.testing.tiny_vit.tiny_vit`."""
-        return tiny_vit()
+        """See :func:`harness.testing.tiny_vit.tiny_vit`; always the same object."""
+        return self._model
 
     def pool(self) -> Samples:
         """Noise."""
-        return Noise(self._samples)
+        return Noise(self._samples, self._first)
 
     def evaluation(self) -> Samples:
         """Other noise."""
-        return Noise(self._samples, first=self._samples)
+        return Noise(self._samples, first=self._first + self._samples)
 
     def scorer(self) -> Scorer:
         """Accuracy."""
@@ -106,18 +107,20 @@ def _silent(what: str, total: int) -> AbstractContextManager[Callable[..., None]
 
 
 def toy_context(bits: Bits, seed: int = 0, samples: int = 16, budget: str = "steps=2",
-                method: Method[Any] | None = None, snapshots: Snapshots | None = None) -> Context:
+                method: Method[Any] | None = None, snapshots: Snapshots | None = None, device: str = "cpu",
+                task: ToyTask | None = None) -> Context:
     """An instrumented tiny transformer with a calibration set and a trainer, ready for ``place`` and ``calibrate``.
 
     With a ``method`` the context also makes trials (see :meth:`harness.Context.trial`).
     """
-    task = ToyTask(samples)
-    calibration = Calibration(task.pool(), list(range(samples)), lambda model, inputs: model(inputs), batch_size=4)
+    task = task or ToyTask(samples)
+    calibration = Calibration(task.pool(), list(range(samples)), lambda model, inputs: model(inputs), batch_size=4,
+                              device=device)
 
     def instrumented(_: str | None = None) -> InstrumentedModel:
-        return instrument(tiny_vit(), TINY_ADAPTERS)
+        return instrument(copy.deepcopy(task.model()).to(device), TINY_ADAPTERS)
 
-    trainer = Trainer(task, Budget.parse(budget), seed, _silent, torch.device("cpu"), instrumented, snapshots)
+    trainer = Trainer(task, Budget.parse(budget), seed, _silent, torch.device(device), instrumented, snapshots)
     context = Context(instrumented(), calibration, bits, registry(), divergence,
                       torch.Generator().manual_seed(seed), _silent, trainer=trainer)
     if method is not None:

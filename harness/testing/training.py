@@ -7,20 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from ..method import Context, Method
 from ..model.instrument import InstrumentedModel
-from ..options import resolve
 from ..quantizers.base import Identity
-from ..registry import registry
 from ..training.fitting import Fitting
 from ..training.snapshot import Snapshots
 from .conformance import MethodConformance
-from .toy import Noise, toy_context
+from .law import law, require
+from .method_contract import PLACED
+from .method_run import MethodRun, pictures, run_method
 
 
 class TrainingConformance(MethodConformance):
@@ -30,73 +28,89 @@ class TrainingConformance(MethodConformance):
     """
 
     budget: ClassVar[str] = "steps=8"
-    _trained: ClassVar[Context | None]
+    _trained: ClassVar[MethodRun | None]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._trained = None
 
-    def trained(self) -> Context:
-        """The context after training; made once."""
+    def trained(self) -> MethodRun:
+        """The run with training; made once."""
         cls = type(self)
         if cls._trained is None:
             cls._trained = self.train()
         return cls._trained
 
-    def train(self, folder: Path | None = None) -> Context:
-        """A fresh context, placed, calibrated and trained; snapshots after every step in ``folder``."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            spec = registry().methods[self.method]
-            method: Method[Any] = registry().component(spec)(
-                resolve(spec.options, self.options, f"method {self.method}"))
-            snapshots = None if folder is None else Snapshots(folder, "conformance", seconds=0.0)
-            context = toy_context(self.low, budget=self.budget, method=method, snapshots=snapshots)
-            for act in (method.allocate, method.place, method.calibrate, method.train):
-                act(context)
-        context.model.eval()
-        return context
+    def train(self, folder: Path | None = None) -> MethodRun:
+        """A fresh run, placed, calibrated and trained; snapshots after every step in ``folder``."""
+        snapshots = None if folder is None else Snapshots(folder, "conformance", seconds=0.0)
+        return run_method(self.name, self.options, self.few, (*PLACED, "train"), budget=self.budget,
+                          snapshots=snapshots)
 
+    def runs(self) -> Iterator[MethodRun]:
+        yield from super().runs()
+        yield self.trained()
+
+    @law("Give the optimizer the weights and the quantizers' parameters: see harness.Stage and parameter_group")
     def test_training_changes_weights_and_quantizers(self) -> None:
-        before, after = self.quantized(self.low).model, self.trained().model
-        weights, quantizers = _changed(before, after)
-        assert weights, "no weight of the model was trained"
-        assert quantizers, "no parameter of a quantizer was trained"
+        weights, quantizers = _changed(self.made(self.few).model, self.trained().model)
+        require(weights, "no weight of the model was trained")
+        require(quantizers, "no parameter of a quantizer was trained")
 
+    @law("Train with context.train(stage), which notes what it does")
     def test_training_is_noted(self) -> None:
-        for stage in self.trained().notes["training"]:
-            assert stage["steps"] >= 1
-            assert all(math.isfinite(value) for value in stage["loss"])
+        stages = self.trained().context.notes.get("training", [])
+        require(bool(stages), "no stage is noted")
+        for stage in stages:
+            require(stage["steps"] >= 1, f"stage {stage['stage']} took no step")
+            require(all(map(math.isfinite, stage["loss"])), f"stage {stage['stage']} has NaN among its losses")
 
+    @law("Keep the quantizers in place while training, and learned bits between 2 and 8")
     def test_training_keeps_the_bits_that_were_asked_for(self) -> None:
         """Learned bits may go anywhere between 2 and 8; nothing becomes full precision on the way."""
         model = self.trained().model
-        for path, quantizer in self.quantized(self.low).model.quantizers.items():
+        for path, quantizer in self.made(self.few).model.quantizers.items():
             after = model.quantizer(path)
-            assert isinstance(after, Identity) == isinstance(quantizer, Identity), path
-            assert isinstance(quantizer, Identity) or after.mean_bits <= 8, path
+            require(isinstance(after, Identity) == isinstance(quantizer, Identity),
+                    f"{path} is quantized before training or after it, not both")
+            require(isinstance(quantizer, Identity) or after.mean_bits <= 8, f"{path} ends at {after.mean_bits} bits")
 
+    @law("Let a weight's quantizer depend on the weight and its own parameters only, in evaluation mode")
     def test_training_leaves_a_model_that_evaluates_alike_when_baked(self) -> None:
-        model = self.trained().model
-        with model.baked():
-            baked = _outputs(model)
-        assert torch.allclose(baked, _outputs(model), atol=1e-5)
+        trained = self.trained()
+        with trained.model.baked():
+            baked = trained.outputs()
+        require(torch.allclose(baked, trained.outputs(), atol=1e-5), "with baked weights the model answers otherwise")
 
+    @law("Draw every random number from context.generator, or from torch's generator, which the run seeds")
     def test_training_is_deterministic(self) -> None:
-        _assert_same(self.train().model, self.trained().model)
+        _require_same(self.train().model, self.trained().model)
 
+    @law("Keep what changes in training in parameters and buffers (of losses and monitors, too): snapshots hold these")
     def test_training_that_was_killed_goes_on_where_it_was(self) -> None:
         """After half of all its steps, in whichever stage that is."""
         with tempfile.TemporaryDirectory() as folder:
-            total = sum(stage["steps"] for stage in self.trained().notes["training"])
+            total = sum(stage["steps"] for stage in self.trained().context.notes["training"])
             with _killed_after(total // 2):
                 try:
                     self.train(Path(folder))
                 except _Killed:
                     pass
                 else:
-                    raise AssertionError("the training was not stopped")
-            _assert_same(self.train(Path(folder)).model, self.trained().model)
+                    require(False, "the training was not stopped")
+            _require_same(self.train(Path(folder)).model, self.trained().model)
+
+    @law("Compute in the type of the tensor at hand: products of autocast are in bfloat16")
+    def test_it_trains_in_bfloat16(self) -> None:
+        """One forward and backward as with training.precision=bf16."""
+        run = self.run(self.few)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = run.model(pictures())
+        require(bool(outputs.isfinite().all()), "under autocast the outputs have NaN or infinity")
+        outputs.float().square().mean().backward()
+        broken = [name for name, parameter in run.model.named_parameters()
+                  if parameter.grad is not None and not parameter.grad.isfinite().all()]
+        require(not broken, f"under autocast the gradient of {broken[:1]} has NaN or infinity")
 
 
 class _Killed(BaseException):
@@ -121,11 +135,6 @@ def _killed_after(steps: int) -> Iterator[None]:
         Fitting._snapshot = whole  # type: ignore[method-assign]
 
 
-@torch.no_grad()
-def _outputs(model: InstrumentedModel) -> Tensor:
-    return model(next(Noise(32, first=100).batches(range(32), 32)).inputs)
-
-
 def _changed(before: InstrumentedModel, after: InstrumentedModel) -> tuple[bool, bool]:
     """Whether any parameter of the model, and of its quantizers, differs."""
     states = before.state_dict(), after.state_dict()
@@ -134,8 +143,8 @@ def _changed(before: InstrumentedModel, after: InstrumentedModel) -> tuple[bool,
     return (any("quantizers." not in name for name in differing), any("quantizers." in name for name in differing))
 
 
-def _assert_same(first: InstrumentedModel, second: InstrumentedModel) -> None:
+def _require_same(first: InstrumentedModel, second: InstrumentedModel) -> None:
     states = first.state_dict(), second.state_dict()
-    assert states[0].keys() == states[1].keys()
+    require(states[0].keys() == states[1].keys(), "one has parameters that the other has not")
     different = [name for name in states[0] if not torch.equal(states[0][name], states[1][name])]
-    assert not different, f"differ: {different[:5]}"
+    require(not different, f"two trainings differ in {', '.join(different[:5])}")

@@ -19,6 +19,8 @@ class BinaryWeight(TwoValued):
     is no parameter, and s follows the weights without a gradient.
     """
 
+    estimator = "straight_through"
+
     def __init__(self, options: BinaryWeightOptions, site: Site) -> None:
         self.learned = options.scale == "learned"
         super().__init__(site.layout.partition(options.granularity),

@@ -20,8 +20,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                   "attention products; first and last layer at 8 bits",
         weight_bits=BitRange(3, 8),
         ablations={"fwa": {"search": {"weights": "fwa"}}, "ofwa": {"search": {"weights": "ofwa"}},
-                   "no-compensation": {"search": {"compensate": False}}, "no-damping": {"search": {"damping": 0.0}}},
-        published=":published.csv")
+                   "no-compensation": {"search": {"compensate": False}}, "no-damping": {"search": {"damping": 0.0}}})
 
 
 @hookimpl

@@ -16,6 +16,7 @@ class Stitched(Quantizer):
     ``integers`` has the weight's shape; ``scale`` and ``bits`` are ``(slots,)``.
     """
 
+    estimator = "none"
     integers: Tensor
     scale: Tensor
 

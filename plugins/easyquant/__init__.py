@@ -20,8 +20,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                   "attention products",
         calibration_size=50,
         ablations={"parallel": {"search": {"order": "parallel"}}, "one-round": {"search": {"rounds": 1}},
-                   "beta-2": {"search": {"beta": 2.0}}},
-        published=":published.csv")
+                   "beta-2": {"search": {"beta": 2.0}}})
 
 
 @hookimpl

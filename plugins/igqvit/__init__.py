@@ -36,7 +36,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                     "https://arxiv.org/abs/2404.00928"),
         quantizes="weights and inputs of all linear layers and convolutions, both products of attention",
         weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=32,
-        published=":published.csv",
+        published=":published.csv", claims=":claims.toml",
         ablations={
             "no allocation": {"search": {"alloc": "uniform"}},
             "greedy allocation": {"search": {"alloc": "greedy"}},

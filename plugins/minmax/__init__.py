@@ -17,7 +17,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                     "Jacob et al.", "CVPR", 2018, "https://arxiv.org/abs/1712.05877"),
         quantizes="every weight but the embeddings; every operand of linear layers, convolutions and "
                   "attention products",
-        ablations={"ema": {"search": {"ema": True}}}, published=":published.csv")
+        ablations={"ema": {"search": {"ema": True}}})
 
 
 @hookimpl

@@ -38,7 +38,7 @@ def harness_searches() -> Iterable[SearchSpec]:
 def harness_methods() -> Iterable[MethodSpec]:
     yield MethodSpec(
         name="ocs", summary="outlier channels split in two, then linear quantization; no training",
-        options=OcsOptions, factory=".method:Ocs", paper=_PAPER, quantizes=_QUANTIZES,
+        options=OcsOptions, factory=".method:Ocs", paper=_PAPER, quantizes=_QUANTIZES, claims=":claims.toml",
         weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=512,
         ablations=_ABLATIONS | {"mse clip": {"search": _MSE},
                                 "clip without splitting": {"search": {"target": None, **_MSE}}})

@@ -18,7 +18,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                     "Choukroun, Kravchik, Yang, Kisilev", "ICCV Workshops", 2019, "https://arxiv.org/abs/1902.06822"),
         quantizes="every weight but the embeddings; every operand of linear layers, convolutions and "
                   "attention products",
-        ablations={"weights-minmax": {"search": {"weights": "minmax"}}}, published=":published.csv")
+        ablations={"weights-minmax": {"search": {"weights": "minmax"}}})
 
 
 @hookimpl

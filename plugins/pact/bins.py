@@ -65,6 +65,8 @@ class DoReFa(EvenBins):
     """
 
     name = "dorefa"
+    estimator = "slope"
+    idempotent = False
 
     def reach(self, weight: Tensor) -> Tensor:
         return weight.abs().amax()

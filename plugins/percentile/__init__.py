@@ -20,8 +20,7 @@ def harness_methods() -> Iterable[MethodSpec]:
         quantizes="every weight but the embeddings; every operand of linear layers, convolutions and "
                   "attention products",
         ablations={"pct-99.9": {"search": {"pct": 99.9}}, "pct-99.99": {"search": {"pct": 99.99}},
-                   "pct-mse": {"search": {"pct": "mse"}}, "weights-percentile": {"search": {"weights": "percentile"}}},
-        published=":published.csv")
+                   "pct-mse": {"search": {"pct": "mse"}}, "weights-percentile": {"search": {"weights": "percentile"}}})
 
 
 @hookimpl

@@ -22,7 +22,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                     2021, "https://arxiv.org/abs/2106.14156"),
         quantizes="every weight and every input of linear layers and attention products, softmax output included, "
                   "by signed uniform integers with one interval a tensor; not softmax, LayerNorm and GELU themselves",
-        calibration_size=1000, published=":published.csv",
+        calibration_size=1000, published=":published.csv", claims=":claims.toml",
         ablations={
             # The rows of Table 3, in its order; the last is the paper's full method.
             "similarity": {"search": _OFF},

@@ -20,6 +20,7 @@ class ThresholdWeight(Quantizer):
     weights too, so that they can come back (Quantformer, official code).
     """
 
+    estimator = "straight_through"
     threshold: Tensor
 
     def __init__(self, bits: int, entropy_below: int) -> None:

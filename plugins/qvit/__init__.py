@@ -36,7 +36,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                   "included, and all operands of attention products; not softmax, LayerNorm, GELU themselves, biases "
                   "and embeddings",
         weight_bits=BitRange(2, 8), activation_bits=BitRange(2, 8), calibration_size=64,
-        published=":published.csv",
+        published=":published.csv", claims=":claims.toml",
         ablations={
             # Table 1: LSQ+ is the same quantizer at the same bits everywhere.
             "uniform": _UNIFORM,

@@ -45,7 +45,7 @@ def harness_methods() -> Iterable[MethodSpec]:
                   "embeddings where asked; not the inputs of Swin's merging layers, BERT's classifier, LayerNorm, "
                   "softmax, biases and other embeddings",
         weight_bits=BitRange(1, 8), activation_bits=BitRange(1, 8), embedding_bits=BitRange(1, 8),
-        calibration_size=64, published=":published.csv",
+        calibration_size=64, published=":published.csv", claims=":claims.toml",
         task_options={
             task: {"losses": ["kd", "hidden", "obr"], "scope": "no_head", "first_last_bits": None,
                    "training": {**_LANGUAGE, "epochs": epochs, "batch_size": batch, "learning_rate": rate}}

@@ -15,6 +15,7 @@ from harness import (
     Stage,
 )
 
+from .histogram import WeightHistogram
 from .mac import mac_notes
 from .modules import kept_parts, slots_of_head, slots_of_parts
 from .options import HeadProbe, VariationOptions
@@ -85,7 +86,7 @@ class Variation(QuantizationAware[VariationOptions]):
         context.notes["mac_unit"] = mac_notes(context)
 
     def stages(self, context: Context) -> Iterable[Stage]:
-        monitors = [OscillationMonitor()] if self.options.track_oscillation else []
+        monitors = [OscillationMonitor(), WeightHistogram()] if self.options.track_oscillation else []
         yield Stage("train", self.options.training, [self._taught(loss) for loss in self.options.losses],
                     monitors=monitors)
 

@@ -24,6 +24,7 @@ def harness_tasks() -> Iterable[TaskSpec]:
             data_help=f"{LAYOUTS}\nOr set {image_set.variable} to that folder.",
             paper_names=PAPER_NAMES,
             trains=True,
+            published=":published.csv" if image_set.name == "imagenet" else "",
         )
 
 

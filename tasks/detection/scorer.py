@@ -11,6 +11,8 @@ from faster_coco_eval.core import mask as rle
 
 from harness import Batch, Scores
 
+from .matches import matches
+
 #: COCO's summary figures, in its order; the name of a metric is "box_" or "mask_" and this.
 _FIGURES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 _KINDS = {"box": "bbox", "mask": "segm"}
@@ -47,7 +49,10 @@ class AveragePrecisionScorer:
                 self._detections.append(detection)
 
     def result(self) -> Scores:
-        """``box_ap`` first, then the other figures of boxes, then those of masks."""
+        """``box_ap`` first, then the other figures of boxes, then those of masks.
+
+        ``per_sample``: which box hits an object in which picture.
+        """
         scored = set(self._scored)
         truth = COCO({**self._annotations,
                       "images": [image for image in self._annotations["images"] if image["id"] in scored],
@@ -64,7 +69,10 @@ class AveragePrecisionScorer:
             metrics |= {f"{kind}_{name}": 100 * float(value)
                         for name, value in zip(_FIGURES, judged.stats, strict=False) if value >= 0}
         main = {f"{kind}_ap": metrics.pop(f"{kind}_ap", 0.0) for kind in self._kinds}
-        return Scores(main | metrics, beside=tuple(list(main)[1:]))
+        return Scores(main | metrics, self._matches(), tuple(list(main)[1:]), "average_precision")
+
+    def _matches(self) -> Mapping[str, np.ndarray]:
+        return matches(self._annotations["annotations"], self._detections, self._scored, self._categories)
 
 
 def _silent(*_: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -67,10 +67,11 @@ class GlueScorer:
         self._parts.append(batch.parts)
 
     def result(self) -> Scores:
-        """The task's metrics, the main one first; ``per_sample`` says for each sample whether it was right.
+        """The task's metrics, the main one first.
 
-        Empty where the main metric is no mean over samples. MNLI's mismatched sentences have a metric of
-        their own, which is left out where there were none, and no part in ``per_sample``.
+        ``per_sample`` says for each sample whether it was right, where accuracy is all there is; else what was answered
+        and what the label is, from which every metric of the task can be computed. MNLI's mismatched sentences
+        have a metric of their own, which is left out where there were none, and no part in ``per_sample``.
         """
         if not self._answers:
             raise DataError("no sample was evaluated", "Use a limit of at least 1")
@@ -80,5 +81,11 @@ class GlueScorer:
         first = parts == 0
         metrics = {name: 100.0 * METRICS[name](answers[chosen], labels[chosen]) for name in self._task.metrics
                    if (chosen := ~first if name == "accuracy_mm" else first).any()}
-        right = (answers == labels)[first].astype(float).tolist() if self._task.metrics[0] == "accuracy" else []
-        return Scores(metrics, tuple(right), beside=tuple(metrics)[1:])
+        statistic, per_sample = self._per_sample(answers[first], labels[first])
+        return Scores(metrics, per_sample, beside=tuple(metrics)[1:], statistic=statistic)
+
+    def _per_sample(self, answers: np.ndarray, labels: np.ndarray) -> tuple[str, Sequence[float] | Mapping[str, Any]]:
+        main, *others = self._task.metrics
+        if main == "accuracy" and "f1" not in others:
+            return "mean", tuple((answers == labels).astype(float).tolist())
+        return main, {"answer": tuple(answers.tolist()), "label": tuple(labels.tolist())}

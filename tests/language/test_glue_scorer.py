@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import DataError, QuantizationError, Scores
+from harness.results.resampling import estimate
+from harness.results.samples import PerSample
 from harness_tasks.language.glue_tasks import GLUE_TASKS
 from harness_tasks.language.samples import SentenceBatch
 from harness_tasks.language.scorer import GlueScorer
@@ -32,12 +34,21 @@ def confusion(answers: list[int], labels: list[int]) -> tuple[int, int, int, int
     return pairs.count((1, 1)), pairs.count((0, 0)), pairs.count((1, 0)), pairs.count((0, 1))
 
 
+def scored_again(scores: Scores) -> dict[str, float]:
+    """The metrics from what a record keeps of the samples."""
+    samples = PerSample.pack(scores.per_sample, scores.statistic)
+    assert samples is not None
+    again = {name: samples.read_as(name) for name in scores.metrics}
+    return {name: 100 * estimate(each) for name, each in again.items() if each is not None}
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_two_classes(pairs: list[tuple[bool, bool]]) -> None:
     answers, labels = [int(a) for a, _ in pairs], [int(b) for _, b in pairs]
     logits = [[0.0, 1.0] if answer else [1.0, 0.0] for answer in answers]
     right, nothing, wrong, missed = confusion(answers, labels)
+    kept = {"answer": tuple(answers), "label": tuple(labels)}
     accuracy = 100 * (right + nothing) / len(pairs)
     for task in ("mrpc", "qqp"):
         scores = scored(task, logits, labels)
@@ -45,12 +56,14 @@ def test_two_classes(pairs: list[tuple[bool, bool]]) -> None:
         assert scores.beside == ("f1",)
         assert scores.metrics["accuracy"] == pytest.approx(accuracy)
         assert scores.metrics["f1"] == pytest.approx(100 * 2 * right / max(1, 2 * right + wrong + missed))
-        assert scores.per_sample == tuple(float(a == b) for a, b in zip(answers, labels, strict=True))
+        assert (scores.per_sample, scores.statistic) == (kept, "accuracy")
+        assert scored_again(scores) == pytest.approx(dict(scores.metrics))
     below = math.sqrt((right + wrong) * (right + missed) * (nothing + wrong) * (nothing + missed))
     matthews = scored("cola", logits, labels)
     assert matthews.metrics == pytest.approx(
         {"matthews": 100 * (right * nothing - wrong * missed) / below if below else 0.0})
-    assert matthews.per_sample == ()
+    assert (matthews.per_sample, matthews.statistic) == (kept, "matthews")
+    assert scored_again(matthews) == pytest.approx(dict(matthews.metrics))
 
 
 def test_correlations() -> None:
@@ -64,7 +77,9 @@ def test_correlations() -> None:
     product = sum((a - mean) * (b - middle) for a, b in zip(answers, labels, strict=True))
     spread = math.sqrt(sum((a - mean) ** 2 for a in answers) * sum((b - middle) ** 2 for b in labels))
     assert scores.metrics["pearson"] == pytest.approx(100 * product / spread)
-    assert scores.per_sample == ()
+    assert scores.per_sample == {"answer": pytest.approx(answers), "label": tuple(labels)}
+    assert scores.statistic == "spearman"
+    assert scored_again(scores) == pytest.approx(dict(scores.metrics), abs=1e-4)
 
 
 def test_answers_that_are_all_the_same_correlate_with_nothing() -> None:

@@ -228,8 +228,8 @@ def test_search_without_groups_says_so() -> None:
 
 def test_published_rows() -> None:
     rows = list(csv.DictReader(io.StringIO(registry().published(registry().methods["igqvit"]))))
-    found = {(row["model"], row["method"], row["weight_bits"]): float(row["value"]) for row in rows
+    found = {(row["model"], row["method"], row["bits"]): float(row["value"]) for row in rows
              if row["table"] == "Table 2"}
     assert len(found) == len([row for row in rows if row["table"] == "Table 2"]) == 9 + 2 * (8 + 8 + 7 + 5 * 9)
-    assert found["deit_tiny_patch16_224", "igqvit_g8", "4"] == 62.25
-    assert found["swin_base_patch4_window7_224", "igqvit_upper", "6"] == 85.06
+    assert found["DeiT-T", "igqvit", "4/4"] == 62.25
+    assert found["Swin-B", "igqvit:upper bound", "6/6"] == 85.06

@@ -184,10 +184,14 @@ def test_mistakes_are_named() -> None:
 def test_published_rows() -> None:
     spec = registry().methods["ptqvit"]
     rows = list(csv.DictReader(io.StringIO(registry().published(spec))))
-    found = {(r["dataset"], r["model"], r["method"], r["weight_bits"], r["table"]): float(r["value"]) for r in rows}
-    assert len(rows) == len(found) == 74
-    assert found["ImageNet", "DeiT-B", "ptqvit", "8MP", "Table 1"] == 81.29
-    assert found["ImageNet", "DeiT-S", "percentile", "6", "Table 1"] == pytest.approx(79.8 - 9.31)
-    assert found["COCO", "DETR-R50", "ptqvit", "6MP", "Table 2"] == 40.5
-    assert found["ImageNet", "ViT-B", "ptqvit similarity", "8", "Table 3"] == 75.42
-    assert sum("damaged" in r["note"] for r in rows) == 17
+    found = {(r["dataset"], r["model"], r["method"], r["bits"], r["table"], r["metric"]): float(r["value"])
+             for r in rows}
+    assert len(rows) == len(found) == 2 * (53 + 11 + 9) + 3 * 2
+    whole = "ptqvit:similarity+ranking+bias+mixed"
+    assert found["ImageNet", "DeiT-B", whole, "8MP/8MP", "Table 1", "top1"] == 81.29
+    assert found["ImageNet", "DeiT-S", "percentile", "6/6", "Table 1", "top1"] == pytest.approx(79.8 - 9.31)
+    assert found["COCO", "DETR-R50", whole, "6MP/6MP", "Table 2", "box_ap"] == 40.5
+    assert found["ImageNet", "ViT-B", "ptqvit:similarity", "8/8", "Table 3", "top1"] == 75.42
+    assert found["ImageNet", "ViT-B", whole, "8MP/8MP", "Table 4", "sensitivity_seconds"] == 53.1
+    damaged = {(r["dataset"], r["model"], r["method"], r["bits"]) for r in rows if "damaged" in r["flags"]}
+    assert len(damaged) == 17

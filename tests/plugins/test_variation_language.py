@@ -254,4 +254,4 @@ def test_table_3_and_its_averages() -> None:
             said = float(row["note"].split(f"{word} ")[1].split(",")[0])
             assert said == pytest.approx(sum(values) / len(values), abs=0.051)
     assert "wrong" in averages["binarybert"]["note"]
-    assert {(row["weight_bits"], row["activation_bits"]) for row in table} == {("32", "32"), ("1", "1/1")}
+    assert {row["bits"] for row in table} == {"32/32", "1/1/1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import subprocess
@@ -22,6 +23,7 @@ from harness.results.migrations import SCHEMA_VERSION, migrate
 from harness.results.plain import plain
 from harness.results.record import DamagedRecordError, Record
 from harness.results.samples import PerSample
+from harness.results.weighted import WEIGHTED
 
 Make = Callable[..., Record]
 GOLDEN = Path(__file__).parent / "golden" / "record-v1.json"
@@ -154,6 +156,81 @@ def test_per_sample_checks() -> None:
         PerSample(n=9, encoding="bits", data="AA==")
     with pytest.raises(ValidationError, match="base64"):
         PerSample(n=8, encoding="bits", data="A!")
+
+
+COLUMNS = {
+    "mean": [0.5, 1.0, 0.0], "accuracy": {"answer": [0, 1, 2], "label": [0, 1, 1]},
+    "matthews": {"answer": [0, 1, 1], "label": [0, 1, 0]}, "f1": {"answer": [0] * 9, "label": [1] * 9},
+    "spearman": {"answer": [0.25, 1, -2], "label": [0, 1, 4]}, "pearson": {"answer": [0.25, 1, -2], "label": [0, 1, 4]},
+    "average_precision": {"objects": np.array([[1, 0], [2, 1]]), "category": np.array([0, 0, 1]),
+                          "picture": np.array([1, 0, 1]), "hit": np.array([1023, 0, 7]), "ignored": np.zeros(3, int)}}
+
+
+@pytest.mark.parametrize("statistic", WEIGHTED)
+def test_columns_round_trip(make_record: Make, statistic: str) -> None:
+    """Through a record's file, and with the same bytes every time."""
+    given = COLUMNS[statistic]
+    packed = PerSample.pack(given, statistic)
+    assert packed is not None
+    text = make_record(per_sample=packed).to_json()
+    read = Record.from_json(text).per_sample
+    assert read == packed == PerSample.pack(given, statistic)
+    found = packed.columns()
+    for name, column in (given if isinstance(given, dict) else {"value": given}).items():
+        assert found[name].tolist() == np.asarray(column).tolist()
+    assert packed.n == len(next(iter(found.values())))
+    assert ('"statistic"' in text) == (statistic != "mean")
+
+
+def test_words_are_remembered_and_change_nothing() -> None:
+    one, other = PerSample.pack([1.0, 0.0]), PerSample.pack([1.0, 0.0])
+    assert one is not None
+    assert one.count == 1
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_reading_as_another_metric() -> None:
+    packed = PerSample.pack(COLUMNS["matthews"], "accuracy")
+    assert packed is not None
+    assert packed.count == 2
+    other = packed.read_as("f1")
+    assert other is not None
+    assert other.words is None
+    assert packed.read_as("mean") is None
+    assert packed.read_as("mask_ap") is None
+    with pytest.raises(ValueError, match="not the mean"):
+        other.unpack()
+
+
+@pytest.mark.parametrize(("given", "statistic", "message"), [
+    ([1.0], "bleu", "unknown per-sample statistic 'bleu'"), ([1.0], "f1", "f1 needs the columns answer, label"),
+    ({"answer": [1], "label": [1, 0]}, "f1", "not all of one number a sample"),
+    ({"answer": [1], "label": [math.inf]}, "spearman", "not finite")])
+def test_columns_that_are_not_the_statistics(given: Any, statistic: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PerSample.pack(given, statistic)
+
+
+def test_damaged_columns(make_record: Make) -> None:
+    packed = PerSample.pack(COLUMNS["average_precision"], "average_precision")
+    assert packed is not None
+    data = json.loads(make_record(per_sample=packed).to_json())
+    for change, message in (({"data": packed.data[:80]}, "do not hold objects"), ({"n": 3}, "2 samples .* 3 exp"),
+                            ({"encoding": "bits"}, "not kept as bits"), ({"statistic": "x"}, "unknown")):
+        changed = {**data, "per_sample": data["per_sample"] | change}
+        with pytest.raises(DamagedRecordError, match=message):
+            Record.from_json(json.dumps(changed))
+
+
+def test_no_byte_of_compressed_columns_changes_unseen() -> None:
+    packed = PerSample.pack(COLUMNS["average_precision"], "average_precision")
+    assert packed is not None
+    raw = base64.b64decode(packed.data)
+    for place in range(len(raw)):
+        data = base64.b64encode(raw[:place] + bytes([raw[place] ^ 5]) + raw[place + 1:]).decode()
+        with pytest.raises(ValidationError, match="do not hold"):
+            PerSample(n=packed.n, encoding="zlib", data=data, statistic="average_precision")
 
 
 def parts(model: type[BaseModel]) -> set[str]:

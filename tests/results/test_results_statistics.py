@@ -3,53 +3,62 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from harness.results.statistics import Difference, mcnemar_p, mean_sd, paired_difference, paired_over_seeds
+from harness.results.paired import paired
+from harness.results.samples import PerSample
+from harness.results.statistics import Difference, mcnemar_p, mean_sd, seed_variance
 
-
-def exact_p(first_only: int, second_only: int) -> float:
-    """McNemar's exact p as the sum over all outcomes that are at most as likely, in whole numbers."""
-    n = first_only + second_only
-    likely = math.comb(n, first_only)
-    return float(sum(Fraction(math.comb(n, k), 2**n) for k in range(n + 1) if math.comb(n, k) <= likely))
+Values = Sequence[float] | np.ndarray
 
 
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_mcnemar_is_the_sum_over_unlikelier_outcomes(first: int, second: int) -> None:
-    assert mcnemar_p(first, second) == pytest.approx(exact_p(first, second), rel=1e-9)
+def over_seeds(first: Mapping[int, Values], second: Mapping[int, Values], scale: float = 1.0) -> Difference:
+    """The paired difference of values of samples; seed -> values."""
+    runs = [{seed: samples for seed, values in each.items() if (samples := PerSample.pack(values))}
+            for each in (first, second)]
+    found = paired(*runs, scale)
+    assert found is not None
+    return found
 
 
-def test_mcnemar_of_many_samples() -> None:
-    from scipy.stats import binomtest
+def difference(first: Values, second: Values, scale: float = 1.0) -> Difference:
+    return over_seeds({0: first}, {0: second}, scale)
 
-    for first, second in [(0, 0), (5, 0), (600, 500), (12_000, 12_400)]:
-        expected = binomtest(first, first + second).pvalue if first + second else 1.0
-        assert mcnemar_p(first, second) == pytest.approx(expected, rel=1e-6)
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_binomial_test(first: int, second: int) -> None:
+    expected = binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar_p(first, second) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("first", "second"), [(600, 500), (12_000, 12_400), (900, 20_000)])
+def test_mcnemar_of_many_samples(first: int, second: int) -> None:
+    assert mcnemar_p(first, second) == pytest.approx(binomtest(first, first + second).pvalue, rel=1e-9)
 
 
 def test_a_difference_worked_by_hand() -> None:
     """Differences 1, 0, 0, -1, 1: mean 0.2, variance 0.7, standard error sqrt(0.7 / 5)."""
-    found = paired_difference(np.array([1.0, 1, 0, 0, 1]), np.array([0.0, 1, 0, 1, 0]), scale=100)
+    found = difference([1, 1, 0, 0, 1], [0, 1, 0, 1, 0], scale=100)
     error = 100 * math.sqrt(0.7 / 5)
     assert found.value == pytest.approx(20)
     assert found.standard_error == pytest.approx(error)
     assert (found.low, found.high) == (pytest.approx(20 - 1.959964 * error), pytest.approx(20 + 1.959964 * error))
     assert (found.samples, found.seeds, found.is_tie) == (5, 1, True)
-    assert found.p == pytest.approx(exact_p(2, 1))
+    assert found.p == binomtest(2, 3).pvalue
 
 
 def test_pairing_is_over_samples() -> None:
     """The same figures, but right on the same or on other samples: only the pairing tells them apart."""
     base = np.repeat([1.0, 0.0], 50)
     same, other = base.copy(), np.repeat([0.0, 1.0], 50)
-    assert paired_difference(base, same).standard_error == 0
-    assert paired_difference(base, other).standard_error > 0.09
+    assert difference(base, same).standard_error == 0
+    assert difference(base, other).standard_error > 0.09
 
 
 def test_the_interval_covers_95_percent() -> None:
@@ -57,35 +66,35 @@ def test_the_interval_covers_95_percent() -> None:
     covered = 0
     for _ in range(600):
         first, second = generator.random((2, 300)) < np.array([[0.8], [0.7]])
-        found = paired_difference(first.astype(float), second.astype(float))
+        found = difference(first.astype(float), second.astype(float))
         covered += found.low <= 0.1 <= found.high
     assert 0.93 < covered / 600 < 0.975
 
 
 def test_no_difference_is_a_tie_and_a_certain_one_is_none() -> None:
     ones = np.ones(10)
-    assert paired_difference(ones, ones) == Difference(0.0, 0.0, 0.0, 0.0, 10, 1, 1.0)
-    assert not paired_difference(ones, 0 * ones).is_tie
+    assert difference(ones, ones) == Difference(0.0, 0.0, 0.0, 0.0, 10, 1, 1.0)
+    assert not difference(ones, 0 * ones).is_tie
 
 
 def test_values_other_than_0_and_1_have_no_mcnemar() -> None:
-    assert paired_difference(np.array([0.5, 1.0]), np.array([0.0, 1.0])).p is None
+    assert difference([0.5, 1.0], [0.0, 1.0]).p is None
 
 
 def test_over_the_same_seeds_pairs_them() -> None:
     """Both move together from seed to seed: the difference is sure, though each one's mean is not."""
     first = {0: np.full(8, 0.5), 1: np.full(8, 0.9)}
     second = {0: np.full(8, 0.4), 1: np.full(8, 0.8)}
-    found = paired_over_seeds(first, second)
+    found = over_seeds(first, second)
     assert found.value == pytest.approx(0.1)
-    assert found.standard_error == pytest.approx(0, abs=1e-9)
+    assert found.standard_error == pytest.approx(0, abs=1e-7)
     assert found.seeds == 2
 
 
 def test_over_other_seeds_adds_their_variances() -> None:
     first = {0: np.full(8, 0.5), 1: np.full(8, 0.9)}
     second = {0: np.full(8, 0.4), 2: np.full(8, 0.8), 3: np.full(8, 0.6)}
-    found = paired_over_seeds(first, second)
+    found = over_seeds(first, second)
     expected = np.var([0.5, 0.9], ddof=1) / 2 + np.var([0.4, 0.8, 0.6], ddof=1) / 3
     assert found.value == pytest.approx(0.7 - 0.6)
     assert found.standard_error == pytest.approx(math.sqrt(expected))
@@ -98,14 +107,39 @@ def test_both_parts_of_the_variance() -> None:
     by_sample = np.mean([first[seed] - second[seed] for seed in range(3)], axis=0)
     by_seed = [float(np.mean(first[seed] - second[seed])) for seed in range(3)]
     expected = math.sqrt(100 * (np.var(by_sample, ddof=1) / 50 + np.var(by_seed, ddof=1) / 3))
-    assert paired_over_seeds(first, second, 10).standard_error == pytest.approx(expected)
-    assert paired_over_seeds(first, second, 10).p is None
+    assert over_seeds(first, second, 10).standard_error == pytest.approx(expected)
+    assert over_seeds(first, second, 10).p is None
 
 
-@pytest.mark.parametrize("other", [np.ones(3), np.ones(0)])
-def test_what_cannot_be_paired(other: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="cannot pair"):
-        paired_difference(np.ones(len(other) and 4), other)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.randoms(use_true_random=False))
+def test_bits_are_paired_as_their_values_are(ones: int, others: int, n: int, random) -> None:
+    """From counts of what two runs both get right follows what loops over the samples give."""
+    first, second = ({seed: [float(random.random() < 0.7) for _ in range(n)] for seed in range(count)}
+                     for count in (ones, others))
+    found = over_seeds(first, second, 100)
+    each = 100 * (np.mean(list(first.values()), axis=0) - np.mean(list(second.values()), axis=0))
+    means = [{seed: 100 * float(np.mean(values)) for seed, values in runs.items()} for runs in (first, second)]
+    spread = np.var(each, ddof=1) / n if n > 1 else 0.0
+    assert found.value == pytest.approx(np.mean(each), abs=1e-9)
+    assert found.standard_error == pytest.approx(math.sqrt(spread + seed_variance(*means)), abs=1e-6)
+    if ones == others == 1:
+        only = [sum(a > b for a, b in zip(first[0], second[0], strict=True)),
+                sum(a < b for a, b in zip(first[0], second[0], strict=True))]
+        assert found.p == pytest.approx(mcnemar_p(*only))
+    else:
+        assert found.p is None
+
+
+def test_values_and_bits_pair() -> None:
+    """One method's values happen to be all 0 or 1."""
+    assert difference([0.5, 1.0, 0.0], [1.0, 1.0, 0.0]).value == pytest.approx(-0.5 / 3)
+
+
+def test_other_numbers_of_samples_do_not_pair() -> None:
+    four, three = PerSample.pack(np.ones(4)), PerSample.pack(np.ones(3))
+    assert four is not None
+    assert three is not None
+    assert paired({0: four}, {0: three}) is None
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import StoreError
+from harness.results.checksum import sealed
 from harness.results.record import DamagedRecordError, Record
 from harness.results.store import Store, Unreadable
 
@@ -27,7 +28,7 @@ def test_put_and_get(store: Store, make_record: Make) -> None:
     path = store.put(record)
     assert path == store.folder / "records" / "imagenet" / f"igqvit-vit_mini-4-8-s3-{record.identity}.json"
     assert store.get(record.identity) == record
-    assert path.read_text(encoding="utf-8") == record.to_json()
+    assert path.read_text(encoding="utf-8") == sealed(record.to_json())
 
 
 def test_an_empty_folder_has_no_records(store: Store) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from made_records import make_record, make_reference
 
 from harness import SuiteSpec
+from harness.report.tables import FORMATS
 from harness.results.published import PublishedRow
 from harness.results.record import Record
-from harness.results.suite_render import to_csv, to_json, to_markdown
 from harness.results.suites import SuiteTable, suite_table
 
 SUITE = SuiteSpec(name="both", summary="", columns=("a.top1", "a.other", "b.top1"),
@@ -78,6 +78,11 @@ def test_rows_are_ordered_by_bits_then_average_and_named_by_their_ablation() -> 
         ("1/1/1", "omse"), ("1/1/1", "minmax"), ("8/8", "minmax"), ("8/8", "minmax:coarse")]
 
 
+def test_options_that_follow_the_task_stay_one_row() -> None:
+    made = table(record("a", 1, configuration={"clip": 0.1}), record("b", 2, configuration={"clip": 0.2}))
+    assert [(row.label, len(row.cells)) for row in made.sections[0].rows] == [("minmax", 2)]
+
+
 def test_failed_runs_leave_a_gap() -> None:
     made = table(record("a", 1), make_record(task="b", failed="broke"))
     assert list(made.sections[0].rows[0].cells) == ["a.top1"]
@@ -88,13 +93,15 @@ def test_no_records() -> None:
 
 
 def test_formats() -> None:
-    row = PublishedRow(task="a", model="vit_mini", dataset="GLUE", method="bit", weight_bits="1", activation_bits="1",
-                       metric="top1", value=70.0, source="paper", table="Table 3", note="")
-    made = table(record("a", 50), record("b", 80), published=(row, replace(row, task="elsewhere")))
-    markdown = to_markdown(made)
+    row = PublishedRow(task="a", model="vit_mini", dataset="GLUE", method="bit", bits="1/1", metric="top1", value=70.0,
+                       source="paper", table="Table 3")
+    made = table(record("a", 50), record("b", 80), published=(row, replace(row, task="b", value=71.0),
+                                                                    replace(row, task="elsewhere")))
+    markdown = FORMATS["md"](made)
     assert "| 4/4 | minmax | 50.00 |  | 80.00 | 65.00 |  |" in markdown
+    assert "| 1/1 | bit | 70 | 71 | paper, Table 3 |  |" in markdown
     assert markdown.count("| bit |") == 1
-    lines = list(csv.DictReader(io.StringIO(to_csv(made))))
+    lines = list(csv.DictReader(io.StringIO(FORMATS["csv"](made))))
     assert [(line["column"], float(line["value"])) for line in lines] == [
         ("a.top1", 50), ("b.top1", 80), ("average of 2", 65)]
-    assert json.loads(to_json(made))["sections"][0]["rows"][0]["averages"] == {"average of 2": 65}
+    assert json.loads(FORMATS["json"](made))["sections"][0]["rows"][0]["averages"] == {"average of 2": 65}

@@ -1,0 +1,145 @@
+"""``harness check``: whether a plugin or a component keeps the laws that every one keeps."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ..discovery import Plugin
+from ..errors import OptionError
+from ..options import parse_assignments
+from ..registry import registry
+from . import options as o
+from .listing import warn_of_problems
+
+if TYPE_CHECKING:
+    from ..testing.cases import Case
+    from ..testing.law import Verdict
+
+BROKEN = 1
+
+
+def check(names: Annotated[list[str] | None, typer.Argument(
+              metavar="[NAME]...", help="Plugins, methods, quantizers, searches, losses, tasks, attention adapters, "
+              "suites or cost conventions.")] = None,
+          everything: Annotated[bool, typer.Option("--all", help="Every installed plugin.")] = False,
+          assignments: o.Assignments = None,
+          as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+          debug: o.Debug = False) -> None:
+    """Check that a plugin keeps the laws of its kind, on a tiny model and without data.
+
+    Exit code 1 where a law is broken; each one says what was seen and what to mend. Hints break nothing.
+
+    \b
+    harness check mymethod
+    harness check mymethod --set mymethod.search.iterations=5
+    harness check --all
+    """
+    from ..testing.cases import cases, plugins_of
+
+    known = registry()
+    chosen = [plugin.name for plugin in known.plugins] if everything else list(names or ())
+    if not chosen:
+        raise OptionError("nothing to check", "Give the name of a plugin or a component, or --all; see: harness list "
+                          "plugins")
+    if not as_json and not any(plugin.name in chosen for plugin in known.plugins if plugin.problem):
+        warn_of_problems(known)  # it may be why a name is not known
+    to_check = cases(known, chosen)
+    options = _options(to_check, parse_assignments(assignments or []))
+    report = _Json() if as_json else _Lines()
+    for plugin in plugins_of(known, chosen):
+        report.plugin(plugin)
+    for case in to_check:
+        report.case(case, options.get(case.spec.name, {}))
+    report.end()
+    if report.broken:
+        raise typer.Exit(BROKEN)
+
+
+def _options(cases: list[Case], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = {case.spec.name for case in cases}
+    for name, options in given.items():
+        if name not in names or not isinstance(options, dict):
+            raise OptionError(f"--set {name}: not an option of what is checked",
+                              f"Use --set NAME.OPTION=VALUE, with NAME one of {', '.join(sorted(names))}")
+    return given
+
+
+class _Lines:
+    """The report for people: a line a law."""
+
+    def __init__(self) -> None:
+        self.console, self.broken, self.laws, self.start = Console(highlight=False), 0, 0, time.perf_counter()
+
+    def plugin(self, plugin: Plugin) -> None:
+        """A plugin that cannot be used breaks a law itself."""
+        if plugin.problem:
+            self.broken += not plugin.blocked
+            colour = "yellow" if plugin.blocked else "red"
+            self.console.print(f"[bold]{escape(plugin.source)}[/bold]\n  [{colour}]{escape(plugin.problem)}[/{colour}]")
+
+    def case(self, case: Case, options: Mapping[str, Any]) -> None:
+        """Check one component, law by law."""
+        from ..testing.law import judged, worded
+
+        self.console.print(f"[bold]{case.label}[/bold]  ({escape(case.spec.plugin)})")
+        suite = case.suite(options)
+        for verdict in judged(suite):
+            self.laws += 1
+            mark = "[green]pass[/green]" if verdict.kept else "[red]FAIL[/red]"
+            self.console.print(f"  {mark}  {worded(verdict.law)}")
+            if not verdict.kept:
+                self.broken += 1
+                for line in _details(verdict):
+                    self.console.print(f"        {escape(line)}")
+        for hint in suite.hints():
+            self.console.print(f"  [dim]hint  {escape(hint)}[/dim]")
+
+    def end(self) -> None:
+        """The sum of it."""
+        seconds = time.perf_counter() - self.start
+        state = f"[red]{self.broken} broken[/red]" if self.broken else "[green]all kept[/green]"
+        self.console.print(f"{self.laws} laws, {state} ({seconds:.0f} s)")
+
+
+class _Json:
+    """The report for programs: one document at the end."""
+
+    def __init__(self) -> None:
+        self.broken, self._plugins, self._components = 0, list[dict[str, Any]](), list[dict[str, Any]]()
+
+    def plugin(self, plugin: Plugin) -> None:
+        """Name, version and problem."""
+        self.broken += bool(plugin.problem) and not plugin.blocked
+        self._plugins.append({"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version,
+                              "problem": plugin.problem})
+
+    def case(self, case: Case, options: Mapping[str, Any]) -> None:
+        """Every law of a component with its verdict."""
+        from ..testing.law import judged
+
+        suite = case.suite(options)
+        laws = [asdict(verdict) | {"kept": verdict.kept} for verdict in judged(suite)]
+        self.broken += sum(not law["kept"] for law in laws)
+        self._components.append({"kind": case.kind, "name": case.spec.name, "plugin": case.spec.plugin, "laws": laws,
+                                 "hints": suite.hints()})
+
+    def end(self) -> None:
+        """Print the document."""
+        typer.echo(json.dumps({"broken": self.broken, "plugins": self._plugins, "components": self._components},
+                              indent=2))
+
+
+def _details(verdict: Verdict) -> Iterator[str]:
+    yield from verdict.seen.splitlines()[:6]
+    if verdict.trace:  # where it was raised
+        yield from (line.strip() for line in verdict.trace.splitlines() if line.startswith("  File"))
+    if verdict.mend:
+        yield f"Mend: {verdict.mend}"

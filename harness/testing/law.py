@@ -1,0 +1,119 @@
+"""Laws: what every component of a kind promises, as methods that are tests at the same time.
+
+A law is a method ``test_...`` of a :class:`Conformance` class, marked with what to mend where it is broken. Its name,
+in words, is the law. ``harness check``, ``pytest --pyargs harness.testing --plugin NAME`` and a subclass in a package's
+own tests run the same methods.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from ..errors import HarnessError
+from ..registry import registry
+from ..specs import Spec
+
+Method = TypeVar("Method", bound=Callable[..., None])
+
+#: Kind of a component -> the registry's catalogue of it.
+CATALOGUES = {"method": "methods", "quantizer": "quantizers", "search": "searches", "loss": "losses", "task": "tasks",
+              "adapter": "adapters", "suite": "suites", "cost": "costs"}
+
+
+class BrokenLawError(AssertionError):
+    """What was seen of a law that is broken."""
+
+
+def require(kept: bool, seen: str) -> None:
+    """Raise :class:`BrokenLawError` with what was ``seen`` unless the law is ``kept`` (with ``python -O``, too)."""
+    if not kept:
+        raise BrokenLawError(seen)
+
+
+def law(mend: str) -> Callable[[Method], Method]:
+    """Mark a method of a :class:`Conformance` class as a law; ``mend``: what to do where it is broken."""
+    def mark(method: Method) -> Method:
+        method.mend = mend  # type: ignore[attr-defined]
+        return method
+    return mark
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one law: ``seen`` is empty where it is kept. ``trace``: of an error that is no message."""
+
+    law: str
+    seen: str
+    mend: str
+    seconds: float
+    trace: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the component keeps the law."""
+        return not self.seen
+
+
+class Conformance:
+    """The base of all suites. ``kind`` is that of the component, and the attribute that holds its name.
+
+    A class has no state of its own: what a law prepares is kept by the class, for the laws after it.
+    """
+
+    kind: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """The component's registered name."""
+        return getattr(self, self.kind)
+
+    @property
+    def spec(self) -> Any:
+        """Its description."""
+        return getattr(registry(), CATALOGUES[self.kind])[self.name]
+
+    @classmethod
+    def laws(cls) -> dict[str, Callable[..., None]]:
+        """Name of every law -> its method, those of base classes first."""
+        found: dict[str, Callable[..., None]] = {}
+        for base in reversed(cls.__mro__):
+            found |= {name: getattr(cls, name) for name in vars(base) if name.startswith("test_")}
+        return found
+
+    def hints(self) -> list[str]:
+        """What is worth knowing and breaks no law."""
+        return []
+
+
+def worded(law: str) -> str:
+    """A law's name as a sentence."""
+    return law.removeprefix("test_").replace("_", " ")
+
+
+def judge(case: Conformance, law: str) -> Verdict:
+    """Try one law. Whatever it raises, the law is broken, and the others can be tried."""
+    start = time.perf_counter()
+    seen = trace = ""
+    try:
+        getattr(case, law)()
+    except BrokenLawError as error:
+        seen = str(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a component may fail in any way
+        seen = f"{type(error).__name__}: {error}"
+        trace = "" if isinstance(error, HarnessError) else "".join(traceback.format_exception(error))
+    mend = getattr(getattr(case, law), "mend", "")
+    return Verdict(law, seen, mend, time.perf_counter() - start, trace)
+
+
+def judged(case: Conformance) -> Iterator[Verdict]:
+    """Every law of a case, one after the other."""
+    return (judge(case, law) for law in case.laws())
+
+
+def spec_of(spec: Spec) -> str:
+    """How a report calls a component."""
+    return f"{spec.name}  ({type(spec).__name__.removesuffix('Spec').lower()}; {spec.plugin})"

@@ -1,0 +1,37 @@
+"""The part of pytest: ``--plugin NAME``, and what to mend below a law that is broken. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--plugin``."""
+    parser.getgroup("harness", "conformance of plugins of the quantization harness").addoption(
+        "--plugin", dest="harness_plugins", metavar="NAME", action="append", default=[],
+        help="check this plugin, or component, of the quantization harness (with --pyargs harness.testing); "
+        "may be repeated")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Say what to mend below the failure of a law."""
+    report = yield
+    mend = getattr(getattr(item, "function", None), "mend", "")
+    if report.failed and mend:
+        report.sections.append(("what to mend", mend))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show the hints of what was checked."""
+    for label, hints in config.stash.get(HINTS, {}).items():
+        for hint in hints:
+            terminalreporter.write_line(f"hint: {label}: {hint}")
+
+
+#: Label of a component -> its hints, once its last law was tried.
+HINTS = pytest.StashKey[dict[str, list[str]]]()
