@@ -82,7 +82,8 @@ def write(folder: Path, task: str, method: str, bits: str, seed: int) -> None:
     data: dict[str, Any] = {
         "schema_version": 1, "asked": asked.model_dump(exclude={"budget"}), "identity": identity, "status": "ok",
         "metrics": {"top1": 100 * float(right.mean()), "top5": 99.0}, "main_metric": "top1",
-        "per_sample": {"n": SAMPLES, "encoding": "bits", "data": base64.b64encode(np.packbits(right).tobytes()).decode()},
+        "per_sample": {"n": SAMPLES, "encoding": "bits",
+                       "data": base64.b64encode(np.packbits(right).tobytes()).decode()},
         "reference": {"identity": "0" * 12, "value": 90.0}, "coverage": COVERAGE, "environment": ENVIRONMENT,
         "costs": {"macs": 10**9, "bops": {"plain": 1e8 * width, "qvit": 1e8 * width}, "parameters": 10**6,
                   "sizes": {"plain": 1e6 * width}},

@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "timm", "torchvision", "scipy", "pandas", "sklearn", "pyarrow", "transformers", "matplotlib")
+HEAVY = ("torch", "timm", "torchvision", "scipy", "pandas", "sklearn", "pyarrow", "transformers", "matplotlib",
+         "altair", "vl_convert", "jinja2")
 COMMANDS = {
     "help": ("--help",),
     "list methods": ("list", "methods"),
     "list tasks": ("list", "tasks"),
     "show minmax": ("show", "minmax"),
+    "plot list": ("plot", "--list"),
     "plan": ("plan", "--methods", "minmax", "--task", "imagenet", "--scale", "mini", "--bits", "4/4,8/8"),
 }
 #: Seconds; about three times what is measured.

@@ -37,13 +37,14 @@ def test_every_entry_point_has_its_folder() -> None:
 
 
 def test_every_data_file_is_installed() -> None:
-    patterns = SETUPTOOLS["package-data"]["*"]
+    data = SETUPTOOLS["package-data"]
     for top in ("harness", "plugins", "tasks"):
         for path in (ROOT / top).rglob("*"):
             if not path.is_file() or path.suffix in (".py", ".pyc"):
                 continue
             package = next(parent for parent in path.parents if (parent / "__init__.py").exists())
             inside = path.relative_to(package).as_posix()
+            patterns = (*data["*"], *data.get(_package(package), ()))
             assert any(fnmatch.fnmatch(inside, pattern) for pattern in patterns), f"{path} would not be installed"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -32,13 +33,14 @@ app = typer.Typer(
     help="Compare quantization methods for transformers, fairly: same data, same calibration set, "
          "same counting of costs.\n\n"
          "Start here:  [bold]harness run --methods igqvit,ptqvit,minmax --task imagenet --bits 4/4,8/8[/bold]")
-for _panel, _commands in {
+_PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Measure": {"run": run.run, "plan": plan.plan, "reproduce": reproduce.reproduce},
     "Look at results": {"table": table.table, "compare": compare.compare, "claims": claims.claims, "plot": plot.plot,
             "explain": explain.explain},
     "Publish results": {"report": report.report, "site": site.site, "export": export.export, "merge": merge.merge},
     "What is installed": {"list": listing.listing, "show": show.show, "doctor": doctor.doctor, "check": check.check},
-}.items():
+}
+for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import combinations
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .resampling import SEED, estimate, replicates
@@ -21,17 +21,28 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Runs = Mapping[int, PerSample]
+
+class Runs(dict[int, PerSample]):
+    """The runs of one method: seed -> its samples."""
+
+    @cached_property
+    def right(self) -> NDArray[np.int16]:
+        """How many of the runs get each sample right, int16 (sample,); only for runs of bits."""
+        import numpy as np
+
+        return np.sum([samples.unpack() for samples in self.values()], axis=0).astype(np.int16)
+
 
 #: Digits of what resampling gives: its sums may differ in the last ones from machine to machine.
 _DIGITS = 9
 
 
-def paired(first: Runs, second: Runs, scale: float = 1.0) -> Difference | None:
+def paired(first: Mapping[int, PerSample], second: Mapping[int, PerSample], scale: float = 1.0) -> Difference | None:
     """``scale`` times the difference of two methods' metrics; seed -> samples of each.
 
     ``None`` where nothing can be paired: other numbers of samples, or other metrics.
     """
+    first, second = (each if isinstance(each, Runs) else Runs(each) for each in (first, second))
     runs = [*first.values(), *second.values()]
     if len({samples.n for samples in runs}) != 1:
         return None
@@ -45,20 +56,19 @@ def paired(first: Runs, second: Runs, scale: float = 1.0) -> Difference | None:
 
 
 def _of_bits(first: Runs, second: Runs, scale: float) -> Difference:
-    """All values are 0 or 1: everything follows from how many samples any two runs both get right."""
+    """All values are 0 or 1: everything follows from whole numbers."""
     runs = [*first.values(), *second.values()]
     ones, others, n = len(first), len(second), runs[0].n
     right = [samples.count for samples in runs]
-    # Of each sample ones * others times its difference, in whole numbers: the sum, and the sum of squares.
-    signs = [others] * ones + [-ones] * others
-    total = sum([sign * count for sign, count in zip(signs, right, strict=True)])
-    squares = sum([sign**2 * count for sign, count in zip(signs, right, strict=True)])
     p = None
-    for (i, one), (j, other) in combinations(enumerate(runs), 2):
-        both = _both(one, other)
-        squares += 2 * signs[i] * signs[j] * both
-        if len(runs) == 2:
-            p = mcnemar_p(right[0] - both, right[1] - both)
+    # Of each sample ones * others times its difference: the sum, and the sum of squares.
+    if len(runs) == 2:
+        both = _both(*runs)
+        total, squares = right[0] - right[1], right[0] + right[1] - 2 * both
+        p = mcnemar_p(right[0] - both, right[1] - both)
+    else:
+        differences = others * first.right.astype("int64") - ones * second.right.astype("int64")
+        total, squares = int(differences.sum()), int(differences @ differences)
     variance = (n * squares - total**2) / (n * n * max(1, n - 1) * (ones * others) ** 2)
     means = [scale * count / n for count in right]
     return _normal(scale * total / (n * ones * others), scale**2 * variance, first, second, means, p)

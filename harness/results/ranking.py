@@ -8,7 +8,7 @@ from statistics import median
 from typing import Generic, TypeVar
 
 from .entry import Measured
-from .paired import paired
+from .paired import Runs, paired
 from .resampling import estimate
 from .samples import PerSample
 from .sections import Scope, require_same_scope
@@ -34,12 +34,12 @@ class Comparison(Generic[Name]):
                 require_same_scope(records[0], other)
         self.means = {name: mean_sd([_value(record, metric) for record in group])[0]
                       for name, group in members.items()}
-        self._samples: dict[Name, dict[int, PerSample]] = {}
+        self._samples: dict[Name, Runs] = {}
         self._scales: dict[Name, set[float]] = {}
         for name, group in members.items():
             found = {record.asked.seed: (_samples(record, metric), _value(record, metric)) for record in group}
             scales = [scales_of(samples, value) if samples else set() for samples, value in found.values()]
-            self._samples[name] = {seed: samples for seed, (samples, _) in found.items() if samples}
+            self._samples[name] = Runs((seed, samples) for seed, (samples, _) in found.items() if samples)
             self._scales[name] = set.intersection(*scales)
 
     def difference(self, first: Name, second: Name) -> Difference | None:

@@ -10,11 +10,12 @@ from .record import Reference
 #: How the numbers of a section are to be read.
 EXPLANATION = (
     "The full-precision row is measured here, and a drop is that figure minus the method's. ± is the standard "
-    "deviation over n seeds. [low, high] is the 95 % interval of the difference to the row that is compared to, over "
-    "the same samples and, with several seeds, over seeds; rows share a rank (=) where the interval, taken to the best "
-    "of the rank, contains 0. Time is what the method took to allocate, calibrate and train, memory the most that the "
-    "process had held by then. A published figure stands in a column of its own, with the number of its source; it has "
-    "its own data, checkpoint and protocol, and is never ranked or compared with a measured one.")
+    "deviation over n seeds. [low, high] is the 95 % interval of the difference to the row that is compared to, "
+    "over the same samples and, with several seeds, over seeds; where the metric is no mean (AP, correlations) it "
+    "is found by 1,000 resamples of the samples. Rows share a rank (=) where the interval, taken to the best of "
+    "the rank, contains 0. Time is what the method took to allocate, calibrate and train, memory the most that "
+    "the process had held by then. A published figure stands in a column of its own, with the number of its "
+    "source; it has its own data, checkpoint and protocol, and is never ranked or compared with a measured one.")
 
 
 def remarks(members: Sequence[Measured], gate: Reference | None, gaps: Mapping[str, float]) -> tuple[str, ...]:

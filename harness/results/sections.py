@@ -81,7 +81,8 @@ def mixture(scopes: Sequence[Scope]) -> str:
         if field.name == "calibration_size":  # the reference has none, and stands beside every size
             values.discard(None)
         if len(values) > 1:
-            shown = sorted("all" if value is None else str(value) for value in values)
+            hashed = field.name in ("fingerprint", "weights_hash")
+            shown = sorted("all" if value is None else str(value)[:12 if hashed else None] for value in values)
             parts.append(f"{_WORDS.get(field.name, field.name)} ({', '.join(shown)})")
     return ", ".join(parts)
 

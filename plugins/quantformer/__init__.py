@@ -41,7 +41,8 @@ def harness_methods() -> Iterable[MethodSpec]:
                     "https://doi.org/10.1109/TPAMI.2022.3229313"),
         quantizes="weights and inputs of the linear layers of blocks; at 8 bits both products of attention and all "
                   "other layers",
-        weight_bits=BitRange(1, 8), activation_bits=BitRange(2, 8), calibration_size=32, published=":published.csv", claims=":claims.toml",
+        weight_bits=BitRange(1, 8), activation_bits=BitRange(2, 8), calibration_size=32,
+        published=":published.csv", claims=":claims.toml",
         ablations={
             # Table 5.
             "without src": _TASK_ONLY,

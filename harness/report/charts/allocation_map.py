@@ -33,8 +33,8 @@ def cells(quantized: Sequence[Mapping[str, Any]]) -> list[Cell]:
     places: dict[tuple[str, str], list[tuple[Mapping[str, Any], list[int]]]] = defaultdict(list)
     inside = False
     for entry in quantized:
-        inside = inside or entry["block"] is not None
-        column = str(entry["block"]) if entry["block"] is not None else END if inside else STEM
+        inside = inside or entry.get("block") is not None
+        column = str(entry["block"]) if entry.get("block") is not None else END if inside else STEM
         for row, bits in _rows(entry, parts):
             places[row, column].append((entry, bits))
     made = []
