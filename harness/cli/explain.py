@@ -17,10 +17,10 @@ from . import options as o
 def explain(record: Annotated[str, typer.Argument(help="An identity (or its beginning), or the path of a record.")],
             results: o.Results = Path("results")) -> None:
     """Print what was asked, measured and really quantized, and how to repeat it."""
-    typer.echo(text_of(read(_path(record, results))), nl=False)
+    typer.echo(text_of(read(record_path(record, results))), nl=False)
 
 
-def _path(record: str, results: Path) -> Path:
+def record_path(record: str, results: Path) -> Path:
     path = Path(record)
     if path.suffix == ".json" and path.exists():
         return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -27,12 +27,14 @@ from ..results.row_labels import Ablations, grouped
 from ..results.store import Store
 from . import options as o
 from .errors import INTERRUPTED
-from .explain import _path as record_path
+from .explain import record_path
 from .listing import warn_of_problems
 from .progress import TerminalProgress
 from .records import Reading, reading
-from .run import _check_device as check_device
+from .run import check_device
 
+#: Columns of the table where nobody says how wide the output is.
+LOG_WIDTH = 140
 _COLOURS = {"identical": "green", "reproduced": "green", "not reproduced": "red", "failed": "red"}
 
 
@@ -85,12 +87,12 @@ def _committed(reader: Reading, store: Store) -> dict[str, Measured]:
     return {record.identity: record for record in kept}
 
 
-def _study(target: str, results: Path, committed: dict[str, Measured], given: dict[str, object]) -> Study:
+def _study(target: str, results: Path, committed: dict[str, Measured], given: Mapping[str, object]) -> Study:
     """What one target asks for; a record that is given by its path is committed, wherever it lies."""
     if target.endswith(".toml"):
-        return make_study(read_study(Path(target)) | given)
+        return make_study({**read_study(Path(target)), **given})
     record = read(record_path(target, results))
-    return make_study(study_of(committed.setdefault(record.identity, record)) | given)
+    return make_study({**study_of(committed.setdefault(record.identity, record)), **given})
 
 
 def _measure(planned: Sequence[Planned], how: Study, store: Store, console: Console) -> list[Record]:
@@ -130,6 +132,8 @@ def _print(console: Console, found: Sequence[Reproduction], ablations: Ablations
             table.add_row("" if number else label, escape(value.name), f"{value.committed:.3f}",
                           f"{value.measured:.3f}", f"{value.measured - value.committed:+.3f}", f"{value.band:.3f}",
                           value.because, f"[{_COLOURS[verdict]}]{verdict}[/{_COLOURS[verdict]}]")
+    if not console.is_terminal:  # a log has no width
+        console.width = max(console.width, LOG_WIDTH)
     console.print(table)
     for item in found:
         label = escape(_label(item.committed, ablations))
@@ -140,11 +144,11 @@ def _print(console: Console, found: Sequence[Reproduction], ablations: Ablations
                           "for bit[/red]")
     for what in ("code", "dependencies", "hardware"):
         differences = dict.fromkeys(text for item in found for text in getattr(item.environment, what))
-        console.print(f"{what}: {escape('; '.join(differences)) or 'the same'}")
+        console.print(f"{what}: {escape('; '.join(differences)) or 'the same'}", soft_wrap=True)
     good = sum(item.verdict in ("identical", "reproduced") for item in found)
     console.print(f"{good} of {len(found)} runs reproduced, {sum(item.identical for item in found)} identical. "
                   f"A band is the larger of --tolerance and {SIGMAS:g} standard deviations over seeds, or standard "
-                  "errors over samples.")
+                  "errors over samples.", soft_wrap=True)
 
 
 def _label(record: Measured, ablations: Ablations) -> str:

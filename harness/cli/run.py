@@ -86,7 +86,7 @@ def _execute(study: Study, planned: list[Planned], store: Store, console: Consol
         keep_freed_memory()
         if study.threads:
             torch.set_num_threads(study.threads)
-        _check_device(study.device)
+        check_device(study.device)
         progress, together = TerminalProgress(console), processes(study.device)
         unfinished, own = store.unfinished_folder, tempfile.TemporaryDirectory()
         if not together.speaks:
@@ -118,7 +118,7 @@ def _said(finished: Finished) -> str:
     return f"[yellow]impossible[/yellow]: {escape(finished.reason)}"
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     import torch
 
     try:

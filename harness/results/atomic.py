@@ -39,6 +39,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with store_errors(path):
         target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():  # A device or a pipe cannot be replaced.
+            target.write_bytes(content)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{_SUFFIX}")
         try:

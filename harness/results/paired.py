@@ -30,7 +30,9 @@ class Runs(dict[int, PerSample]):
         """How many of the runs get each sample right, int16 (sample,); only for runs of bits."""
         import numpy as np
 
-        return np.sum([samples.unpack() for samples in self.values()], axis=0).astype(np.int16)
+        rows = np.stack([samples.words for samples in self.values() if samples.words is not None])
+        count = next(iter(self.values())).n
+        return np.unpackbits(rows.view(np.uint8), axis=1, count=count).sum(axis=0, dtype=np.int16)
 
 
 #: Digits of what resampling gives: its sums may differ in the last ones from machine to machine.
