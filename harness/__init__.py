@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .allocation.options import AllocationOptions, SupernetOptions
+from .api import API_VERSION
 from .data.caches import cache_folder, digest, file_hash
 from .data.scale import chosen_scale, data_folder
 from .data.weights import Weights, asked_weights, file_weights, shipped_weights
@@ -125,22 +126,23 @@ _LAZY = {
 
 __version__ = "0.1.0"
 __all__ = [
-    "ADDED_LATER", "AdapterSpec", "AllocationOptions", "AllocationSearch", "AttentionTwin", "Batch", "BitMixture",
-    "BitRange", "BitSpace", "Bits", "Budget", "ByRole", "Calibration", "Choice", "Context", "CostSpec", "DataError",
-    "Drawing", "Elements", "Glyphs", "Group", "HarnessError", "HeadSplit", "Histogram", "Identity", "Initialisable",
-    "Ink", "InstrumentedModel", "Layout", "LearnedUniform", "Loss", "LossOptions", "LossSpec", "Method", "MethodSpec",
-    "MinMax", "Monitor", "MovingMinMax", "MovingPercentile", "Operand", "Operation", "OptionError", "Options", "Paper",
-    "Partition", "PlacementOptions", "PluginError", "PostTraining", "QuantizableAttention", "QuantizationAware",
-    "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver", "RangeSearch", "Resolved", "RoleOptions",
-    "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec", "Seen", "Site", "Stage", "Step", "StoreError",
-    "SuiteSpec", "SupernetOptions", "Task", "TaskRequest", "TaskSpec", "TrainedOptions", "Trainer", "TrainingOptions",
-    "TrainingSamples", "Unaugmented", "Uniform", "UnknownNameError", "View", "Weights", "affine_parameters",
-    "asked_weights", "best_range", "bit_operations", "cache_folder", "chosen_scale", "data_folder", "digest",
-    "ensure_torchvision", "expected_bits", "fake_quantize", "file_hash", "file_weights", "finite_weight", "fit_weights",
-    "forward_order", "gaussian_scale", "hinge_ranking_loss", "hookimpl", "initial_scale", "input_rows", "instrument",
-    "integer_limits", "least_sum_within", "load_weights", "lsq_scale", "mse_scale", "quantize_rows", "random_words",
-    "range_errors", "read_weights", "round_ste", "scale_gradient", "set_range", "shipped_weights", "split_glyphs",
-    "trace", "train_supernet", "uniform_quantizers", "weight_bytes", "weight_rows",
+    "ADDED_LATER", "API_VERSION", "AdapterSpec", "AllocationOptions", "AllocationSearch", "AttentionTwin", "Batch",
+    "BitMixture", "BitRange", "BitSpace", "Bits", "Budget", "ByRole", "Calibration", "Choice", "Context", "CostSpec",
+    "DataError", "Drawing", "Elements", "Glyphs", "Group", "HarnessError", "HeadSplit", "Histogram", "Identity",
+    "Initialisable", "Ink", "InstrumentedModel", "Layout", "LearnedUniform", "Loss", "LossOptions", "LossSpec",
+    "Method", "MethodSpec", "MinMax", "Monitor", "MovingMinMax", "MovingPercentile", "Operand", "Operation",
+    "OptionError", "Options", "Paper", "Partition", "PlacementOptions", "PluginError", "PostTraining",
+    "QuantizableAttention", "QuantizationAware", "QuantizationError", "Quantizer", "QuantizerSpec", "RangeObserver",
+    "RangeSearch", "Resolved", "RoleOptions", "RowSample", "Samples", "Scorer", "Scores", "Search", "SearchSpec",
+    "Seen", "Site", "Stage", "Step", "StoreError", "SuiteSpec", "SupernetOptions", "Task", "TaskRequest", "TaskSpec",
+    "TrainedOptions", "Trainer", "TrainingOptions", "TrainingSamples", "Unaugmented", "Uniform", "UnknownNameError",
+    "View", "Weights", "affine_parameters", "asked_weights", "best_range", "bit_operations", "cache_folder",
+    "chosen_scale", "data_folder", "digest", "ensure_torchvision", "expected_bits", "fake_quantize", "file_hash",
+    "file_weights", "finite_weight", "fit_weights", "forward_order", "gaussian_scale", "hinge_ranking_loss", "hookimpl",
+    "initial_scale", "input_rows", "instrument", "integer_limits", "least_sum_within", "load_weights", "lsq_scale",
+    "mse_scale", "quantize_rows", "random_words", "range_errors", "read_weights", "round_ste", "scale_gradient",
+    "set_range", "shipped_weights", "split_glyphs", "trace", "train_supernet", "uniform_quantizers", "weight_bytes",
+    "weight_rows",
 ]
 
 

@@ -29,52 +29,65 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def harness_methods() -> Iterable[MethodSpec]:  # type: ignore[empty-body]
-    """Named recipes of papers. Called once, when the plugins are loaded."""
+    """Return or yield ``MethodSpec`` objects: recipes that ``--methods`` can name."""
 
 
 @hookspec
 def harness_quantizers() -> Iterable[QuantizerSpec]:  # type: ignore[empty-body]
-    """Modules that map a tensor to its quantized self. Called once, at loading."""
+    """Return or yield ``QuantizerSpec`` objects.
+
+    Any method can be given one: ``--set METHOD.weights=NAME``.
+    """
 
 
 @hookspec
 def harness_searches() -> Iterable[SearchSpec]:  # type: ignore[empty-body]
-    """Components that choose parameters, bit-widths or groups. Called once, at loading."""
+    """Return or yield ``SearchSpec`` objects.
+
+    Any method with a ``search`` option can be given one: ``--set METHOD.search=NAME``.
+    """
 
 
 @hookspec
 def harness_losses() -> Iterable[LossSpec]:  # type: ignore[empty-body]
-    """Training and calibration objectives. Called once, at loading."""
+    """Return or yield ``LossSpec`` objects: objectives that methods name in their options."""
 
 
 @hookspec
 def harness_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
-    """Model families with data and metric. Called once, at loading."""
+    """Return or yield ``TaskSpec`` objects: what ``--task`` can name."""
 
 
 @hookspec
 def harness_suites() -> Iterable[SuiteSpec]:  # type: ignore[empty-body]
-    """Several tasks under one name, with averages. Called once, at loading."""
+    """Return or yield ``SuiteSpec`` objects: several tasks under one name, with a table of averages."""
 
 
 @hookspec
 def harness_adapters() -> Iterable[AdapterSpec]:  # type: ignore[empty-body]
-    """Quantizable twins of attention classes. Called once, at loading."""
+    """Return or yield ``AdapterSpec`` objects.
+
+    A model with an attention class that has no adapter is refused, never quantized in part; ``attention`` is
+    the full name of the class as Python knows it.
+    """
 
 
 @hookspec
 def harness_costs() -> Iterable[CostSpec]:  # type: ignore[empty-body]
-    """Conventions for counting bit-operations. Called once, at loading."""
+    """Return or yield ``CostSpec`` objects: conventions that stand side by side in every record."""
 
 
 @hookspec
 def harness_run_started(run: Run) -> None:
-    """A run is about to build its task."""
+    """A run is about to build its task.
+
+    What the four ``harness_run_`` hooks raise becomes a warning; the run goes on.
+    """
 
 
 @hookspec
 def harness_run_phase(run: Run, phase: str) -> None:
-    """A run enters ``phase`` (``build``, ``reference``, ``calibrate``, ``evaluate``, ...)."""
+    """A run enters ``phase`` (``build``, ``place``, ``calibrate``, ``evaluate``, ``cost``)."""
 
 
 @hookspec
@@ -84,4 +97,4 @@ def harness_run_finished(run: Run, record: Record) -> None:
 
 @hookspec
 def harness_run_failed(run: Run, record: Record) -> None:
-    """A run failed; the record of the failure is stored."""
+    """A run failed, and the record of the failure (with phase and reason) is stored."""

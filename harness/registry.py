@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 import pluggy
 
-from .discovery import BLOCK_VARIABLE, Plugin, discover, one_line, plugin_manager
+from .discovery import BLOCK_VARIABLE, STRICT_VARIABLE, Plugin, discover, one_line, plugin_manager, strict
 from .errors import PluginError, UnknownNameError
 from .options import Choice, Options, mutable_option, resolve
 from .specs import (
@@ -50,7 +50,7 @@ class Catalogue(Mapping[str, SpecType], Generic[SpecType]):
                               "Give the class itself, a subclass of harness.Options")
         if mutable := mutable_option(spec.options):
             raise PluginError(f"{self.kind} {spec.name!r}: {mutable}",
-                              "Use a frozen subclass of harness.Options, with tuples for lists, or Field(default_factory=...)")
+                              "Use a frozen subclass of harness.Options; a tuple for a list, or a default_factory")
         if spec.name in self._specs:
             first = self._specs.pop(spec.name)
             self._clashes[spec.name] = [first.plugin]
@@ -174,7 +174,16 @@ def import_attribute(module: str, attribute: str, source: str) -> Any:
 
 
 @cache
-def registry() -> Registry:
-    """The registry of the installed plugins, loaded once per process."""
+def installed() -> Registry:
+    """The registry of the installed plugins, loaded once per process, whatever is wrong with them."""
     manager = plugin_manager()
     return Registry(manager, discover(manager))
+
+
+def registry() -> Registry:
+    """The same. In strict mode, raises :class:`PluginError` where a plugin cannot be used."""
+    known = installed()
+    if strict() and known.problems:
+        raise PluginError("\n".join(known.problems),
+                          f"Mend, uninstall or block them ({BLOCK_VARIABLE}), or leave strict mode ({STRICT_VARIABLE})")
+    return known

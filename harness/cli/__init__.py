@@ -12,10 +12,12 @@ from . import (
     claims,
     compare,
     doctor,
+    everywhere,
     explain,
     export,
     listing,
     merge,
+    new,
     plan,
     plot,
     report,
@@ -33,12 +35,14 @@ app = typer.Typer(
     help="Compare quantization methods for transformers, fairly: same data, same calibration set, "
          "same counting of costs.\n\n"
          "Start here:  [bold]harness run --methods igqvit,ptqvit,minmax --task imagenet --bits 4/4,8/8[/bold]")
+app.callback()(everywhere.everywhere)
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Measure": {"run": run.run, "plan": plan.plan, "reproduce": reproduce.reproduce},
     "Look at results": {"table": table.table, "compare": compare.compare, "claims": claims.claims, "plot": plot.plot,
             "explain": explain.explain},
     "Publish results": {"report": report.report, "site": site.site, "export": export.export, "merge": merge.merge},
-    "What is installed": {"list": listing.listing, "show": show.show, "doctor": doctor.doctor, "check": check.check},
+    "What is installed": {"list": listing.listing, "show": show.show, "doctor": doctor.doctor, "check": check.check,
+                          "new": new.new},
 }
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():

@@ -15,7 +15,7 @@ from rich.markup import escape
 from ..discovery import Plugin
 from ..errors import OptionError
 from ..options import parse_assignments
-from ..registry import registry
+from ..registry import installed
 from . import options as o
 from .listing import warn_of_problems
 
@@ -42,9 +42,11 @@ def check(names: Annotated[list[str] | None, typer.Argument(
     harness check mymethod --set mymethod.search.iterations=5
     harness check --all
     """
+    import torch
+
     from ..testing.cases import cases, plugins_of
 
-    known = registry()
+    known = installed()
     chosen = [plugin.name for plugin in known.plugins] if everything else list(names or ())
     if not chosen:
         raise OptionError("nothing to check", "Give the name of a plugin or a component, or --all; see: harness list "
@@ -54,6 +56,7 @@ def check(names: Annotated[list[str] | None, typer.Argument(
     to_check = cases(known, chosen)
     options = _options(to_check, parse_assignments(assignments or []))
     report = _Json() if as_json else _Lines()
+    torch.set_num_threads(1)  # on tensors this small, threads wait for each other
     for plugin in plugins_of(known, chosen):
         report.plugin(plugin)
     for case in to_check:
@@ -76,7 +79,8 @@ class _Lines:
     """The report for people: a line a law."""
 
     def __init__(self) -> None:
-        self.console, self.broken, self.laws, self.start = Console(highlight=False), 0, 0, time.perf_counter()
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.broken, self.laws, self.start = 0, 0, time.perf_counter()
 
     def plugin(self, plugin: Plugin) -> None:
         """A plugin that cannot be used breaks a law itself."""
@@ -87,7 +91,7 @@ class _Lines:
 
     def case(self, case: Case, options: Mapping[str, Any]) -> None:
         """Check one component, law by law."""
-        from ..testing.law import judged, worded
+        from ..testing.law import hints_of, judged, worded
 
         self.console.print(f"[bold]{case.label}[/bold]  ({escape(case.spec.plugin)})")
         suite = case.suite(options)
@@ -99,7 +103,7 @@ class _Lines:
                 self.broken += 1
                 for line in _details(verdict):
                     self.console.print(f"        {escape(line)}")
-        for hint in suite.hints():
+        for hint in hints_of(suite):
             self.console.print(f"  [dim]hint  {escape(hint)}[/dim]")
 
     def end(self) -> None:
@@ -123,13 +127,13 @@ class _Json:
 
     def case(self, case: Case, options: Mapping[str, Any]) -> None:
         """Every law of a component with its verdict."""
-        from ..testing.law import judged
+        from ..testing.law import hints_of, judged
 
         suite = case.suite(options)
         laws = [asdict(verdict) | {"kept": verdict.kept} for verdict in judged(suite)]
         self.broken += sum(not law["kept"] for law in laws)
         self._components.append({"kind": case.kind, "name": case.spec.name, "plugin": case.spec.plugin, "laws": laws,
-                                 "hints": suite.hints()})
+                                 "hints": hints_of(suite)})
 
     def end(self) -> None:
         """Print the document."""

@@ -10,10 +10,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ..discovery import strict
 from ..engine.plan import resolve_task
 from ..errors import HarnessError
-from ..registry import registry
+from ..registry import installed
 from ..request import TaskRequest
+from .errors import USER_ERROR
 from .options import Results
 
 PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pandas", "pyarrow", "datasets",
@@ -21,14 +23,14 @@ PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pa
 
 
 def doctor(results: Results = "results") -> None:  # type: ignore[assignment]
-    """Check the installation; exit code 1 when a plugin is broken."""
+    """Check the installation; exit code 1 when a plugin is broken (2 in strict mode)."""
     console = Console(highlight=False)
     console.print(f"[bold]harness[/bold] {version('quantization-harness')}, Python {platform.python_version()}, "
                   f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     console.print("\n[bold]Packages[/bold]")
     for name in PACKAGES:
         console.print(f"  {name:14}{_version(name)}")
-    known = registry()
+    known = installed()
     console.print("\n[bold]Plugins[/bold]")
     for plugin in known.plugins:
         colour = "yellow" if plugin.blocked else "red"
@@ -42,7 +44,7 @@ def doctor(results: Results = "results") -> None:  # type: ignore[assignment]
     writable = os.access(folder if os.path.exists(folder) else os.path.dirname(folder), os.W_OK)
     console.print(f"\n[bold]Results[/bold]  {escape(folder)} ({'writable' if writable else 'NOT writable'})")
     if known.problems:
-        raise typer.Exit(1)
+        raise typer.Exit(USER_ERROR if strict() else 1)
 
 
 def _version(name: str) -> str:
@@ -54,7 +56,7 @@ def _version(name: str) -> str:
 
 def _data(task: str) -> str:
     try:
-        resolved = resolve_task(registry(), TaskRequest(task))
+        resolved = resolve_task(installed(), TaskRequest(task))
     except HarnessError as error:
         return f"{error.message} {error.remedy}"
     places = ", ".join(f"{what}: {where}" for what, where in resolved.locations.items() if where)

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from ..registry import Registry, registry
+from ..discovery import strict
+from ..registry import Registry, installed, registry
 from ..results.store import Store
 from ..specs import Spec
+from .errors import USER_ERROR
 from .options import Results
 
 
@@ -32,22 +35,23 @@ def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")],
             as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
             results: Results = Path("results")) -> None:
     """List methods, tasks, quantizers, searches, losses or plugins."""
-    known = registry()
+    known = installed() if kind is Kind.plugins else registry()  # the list says what strict mode refuses
     rows = _rows(known, kind, Store(results))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
-        return
-    console = Console()
-    if not rows:
-        console.print(f"No {kind.value} are contributed by the installed plugins.")
+    elif not rows:
+        Console().print(f"No {kind.value} are contributed by the installed plugins.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in rows[0]:
             table.add_column(column, overflow="fold", no_wrap=column == "name")
         for row in rows:
-            table.add_row(*row.values())
-        console.print(table)
-    warn_of_problems(known)
+            table.add_row(*map(escape, row.values()))
+        Console().print(table)
+    if not as_json:
+        warn_of_problems(known)
+    if strict() and known.problems:
+        raise typer.Exit(USER_ERROR)
 
 
 def warn_of_problems(known: Registry) -> None:
@@ -58,8 +62,8 @@ def warn_of_problems(known: Registry) -> None:
 
 def _rows(known: Registry, kind: Kind, store: Store) -> list[dict[str, str]]:
     if kind is Kind.plugins:
-        return [{"name": p.name, "distribution": f"{p.distribution} {p.version}", "module": p.module,
-                 "status": p.problem or "ok"} for p in known.plugins]
+        return [{"name": p.name, "version": p.version, "distribution": p.distribution, "api": p.api or "not declared",
+                 "source": p.path or p.module, "status": p.problem or "ok"} for p in known.plugins]
     if kind is Kind.methods:
         return [{"name": m.name, "summary": m.summary,
                  "bits (W, A)": f"{m.weight_bits}, {m.activation_bits}" if m.paper else "",

@@ -18,6 +18,7 @@ from . import options as o
 from .listing import warn_of_problems
 
 _COLOURS = {"missing": "cyan", "recorded": "green", "failed": "red", "impossible": "yellow"}
+_WORDS = {"impossible": "not possible"}
 
 
 def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks = None, bits: o.EachBits = None,
@@ -49,11 +50,11 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     for item in planned:
         row, colour = _row(item), _COLOURS[item.state]
         cells = (escape(str(row[column])) for column in columns)
-        table.add_row(f"[{colour}]{item.state}[/{colour}]", *cells)
+        table.add_row(f"[{colour}]{_WORDS.get(item.state, item.state)}[/{colour}]", *cells)
     console.print(table)
     for item in planned:
         if item.reason:
-            console.print(f"- {item.state}: {escape(item.run.label)}: {escape(item.reason)}")
+            console.print(f"- {escape(item.run.label)}: {_WORDS.get(item.state, item.state)}: {escape(item.reason)}")
     missing = sum(item.state == "missing" or (force and item.state == "recorded") for item in planned)
     console.print(f"{missing} of {len(planned)} runs to do")
 

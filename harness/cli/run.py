@@ -100,7 +100,7 @@ def _execute(study: Study, planned: list[Planned], store: Store, console: Consol
             outcomes.append(finished.outcome)
         own.cleanup()
         return outcomes
-    console.print(f"Nothing to do: all {len(planned)} runs are recorded or impossible")
+    console.print(f"Nothing to do: all {len(planned)} runs are recorded or not possible")
     return [item.state for item in planned]
 
 
@@ -115,7 +115,7 @@ def _said(finished: Finished) -> str:
         return f"[red]failed[/red] in {record.failure.phase}: {escape(record.failure.reason + remedy)}"
     if finished.outcome == "elsewhere":
         return "[yellow]another process is running it[/yellow]"
-    return f"[yellow]impossible[/yellow]: {escape(finished.reason)}"
+    return f"[yellow]not possible[/yellow]: {escape(finished.reason)}"
 
 
 def check_device(device: str) -> None:

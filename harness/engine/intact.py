@@ -11,17 +11,28 @@ from torch import Tensor, nn
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def left_hooks(model: nn.Module, before: dict[str, int] | None = None) -> list[str]:
-    """The modules and parameters of ``model`` with more hooks than :func:`hooks` counted ``before`` (none: than 0)."""
-    return [path for path, count in hooks(model).items() if count > (before or {}).get(path, 0)]
+class Hooks:
+    """Remembers how many hooks the modules and parameters of a model have."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._before = {part: _hooks(part) for _, part in _parts(model)}
+
+    def left(self) -> list[str]:
+        """Where there are more now. What was put in meanwhile (a quantizer) may have hooks of its own."""
+        return [path or "the model itself" for path, part in _parts(self._model)
+                if _hooks(part) > self._before.get(part, _hooks(part))]
 
 
-def hooks(model: nn.Module) -> dict[str, int]:
-    """Path -> number of hooks, of modules and parameters that have any."""
-    found = {path or "the model itself": sum(len(getattr(module, kind)) for kind in _HOOKS)
-             for path, module in model.named_modules()}
-    found |= {path: len(parameter._backward_hooks or ()) for path, parameter in model.named_parameters()}
-    return {path: count for path, count in found.items() if count}
+def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:
+    yield from model.named_modules()
+    yield from model.named_parameters()
+
+
+def _hooks(part: nn.Module | nn.Parameter) -> int:
+    if isinstance(part, nn.Module):
+        return sum(len(getattr(part, kind)) for kind in _HOOKS)
+    return len(part._backward_hooks or ())
 
 
 class Kept:
@@ -33,7 +44,7 @@ class Kept:
 
     def __init__(self, name: str, model: nn.Module) -> None:
         self.name, self._model = name, model
-        self._tensors, self._hooks, self._modes = dict(_checksums(model)), hooks(model), _modes(model)
+        self._tensors, self._hooks, self._modes = dict(_checksums(model)), Hooks(model), _modes(model)
 
     def change(self) -> str:
         """What has been changed since, the first of it; empty for a model as it was."""
@@ -42,7 +53,7 @@ class Kept:
             return f"tensors were added to or taken from {self.name}: {min(now.keys() ^ self._tensors.keys())}"
         if different := [path for path in now if now[path] != self._tensors[path]]:
             return f"{different[0]} of {self.name} was changed ({len(different)} of its {len(now)} tensors were)"
-        if left := left_hooks(self._model, self._hooks):
+        if left := self._hooks.left():
             return f"a hook was left on {left[0]} of {self.name}"
         if _modes(self._model) != self._modes:
             return f"{self.name} was left in another mode of training"
@@ -55,7 +66,7 @@ def _checksums(model: nn.Module) -> Iterator[tuple[str, int]]:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _modes(model: nn.Module) -> list[bool]:

@@ -18,7 +18,7 @@ from ..training.snapshot import Snapshots
 from .calibration import Calibration
 from .determinism import fingerprint, seed_everything
 from .finite import refuse_nan
-from .intact import hooks, left_hooks
+from .intact import Hooks
 from .phases import Phases
 from .plan import Run
 from .reach import drop_unreached
@@ -46,7 +46,7 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
     generator = seed_everything(run.seed)
     with phases("place"):
         model, source = workspace.instrumented(), _source(run, registry)
-        hooked = hooks(model)
+        hooks = Hooks(model)
         calibration = workspace.calibration(run.calibration, run.seed)
         method = build_method(registry.methods[run.method], run, registry)
         trainer = workspace.trainer(Budget.parse(run.budget), run.seed, progress, snapshots) if run.budget else None
@@ -62,7 +62,7 @@ def measure(run: Run, workspace: Workspace, registry: Registry, phases: Phases, 
     if run.budget:
         with phases("train"):
             method.train(context)
-    if left := left_hooks(model, hooked):
+    if left := hooks.left():
         raise PluginError(f"a hook was left on {left[0]} by {source}",
                           "Take it off: handle.remove() in a finally block")
     with phases("evaluate"), model.baked():

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import HarnessError, OptionError, UnknownNameError
 from ..options import Choice, Options, merged, resolve
 from ..registry import Registry
-from ..request import FULL_PRECISION_BITS, Bits, Resolved, TaskRequest
+from ..request import Bits, Resolved, TaskRequest
 from ..results.record import FULL_PRECISION, Asked, DamagedRecordError
 from ..specs import MethodSpec
 from ..training.budget import Budget
+from .possible import catalogue_of, check_possible
 from .study import Study
 
 if TYPE_CHECKING:
@@ -159,12 +160,8 @@ def method_options(registry: Registry, spec: MethodSpec, given: Mapping[str, Any
 def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
     """Plain data; the options of a chosen component are completed with its defaults."""
     if isinstance(value, Choice):
-        catalogue: Any = {"search": registry.searches, "loss": registry.losses}.get(field_name, registry.quantizers)
-        for candidate in (catalogue, registry.searches, registry.quantizers, registry.losses):
-            if value.name in candidate:
-                catalogue = candidate
-                break
-        return {"name": value.name, "options": _resolved(registry, field_name, registry.options(catalogue, value))}
+        options = registry.options(catalogue_of(registry, field_name, value.name), value)
+        return {"name": value.name, "options": _resolved(registry, field_name, options)}
     if isinstance(value, Options):
         return value.model_dump(mode="json", include=set(value.asked()))
     if isinstance(value, tuple | list):
@@ -174,12 +171,7 @@ def _resolved(registry: Registry, field_name: str, value: Any) -> Any:
 
 def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     try:
-        if run.method != FULL_PRECISION:
-            check_bits(registry.methods[run.method], run.bits)
-        if run.bits.embeddings != FULL_PRECISION_BITS and registry.tasks[run.task.task].kind != "language":
-            raise OptionError(f"{run.task.task} has no word embeddings to quantize to {run.bits.embeddings} bits")
-        if run.budget and not registry.tasks[run.task.task].trains:
-            raise OptionError(f"{run.method} trains, and {run.task.task} has no training loss")
+        check_possible(run, registry)
     except HarnessError as error:
         return Planned(run, "impossible", error.message)
     try:
@@ -191,14 +183,3 @@ def _planned(run: Run, registry: Registry, store: Store) -> Planned:
     if record.status == "failed":
         return Planned(run, "failed", record.failure.reason if record.failure else "")
     return Planned(run, "recorded")
-
-
-def check_bits(spec: MethodSpec, bits: Bits) -> None:
-    """Raises :class:`harness.OptionError` for bits that a method does not declare."""
-    asked = [("weights", bits.weights, spec.weight_bits), ("activations", bits.activations, spec.activation_bits)]
-    if bits.embeddings != FULL_PRECISION_BITS:
-        asked.append(("word embeddings", bits.embeddings, spec.embedding_bits))
-    for what, width, allowed in asked:
-        if width not in allowed:
-            raise OptionError(f"{spec.name} quantizes {what} to {allowed} bits, not {width}",
-                              f"See: harness show {spec.name}")

@@ -77,7 +77,7 @@ def _clipped(quantizer: Quantizer, tensor: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def _slope(quantizer: Quantizer, tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Differences over a few steps, seen at the quantizer's own number of bits."""
-    width = 0.05 * float(tensor.abs().max())
+    width = 0.03 * float(tensor.abs().max())
     return (quantizer(tensor + width) - quantizer(tensor - width)) / (2 * width), _everywhere(tensor)
 
 

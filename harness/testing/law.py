@@ -15,7 +15,6 @@ from typing import Any, ClassVar, TypeVar
 
 from ..errors import HarnessError
 from ..registry import registry
-from ..specs import Spec
 
 Method = TypeVar("Method", bound=Callable[..., None])
 
@@ -110,10 +109,17 @@ def judge(case: Conformance, law: str) -> Verdict:
 
 
 def judged(case: Conformance) -> Iterator[Verdict]:
-    """Every law of a case, one after the other."""
-    return (judge(case, law) for law in case.laws())
+    """Every law of a case, one after the other; only the first where the component's code cannot be loaded."""
+    for law in case.laws():
+        verdict = judge(case, law)
+        yield verdict
+        if law == "test_its_code_can_be_loaded" and not verdict.kept:
+            return
 
 
-def spec_of(spec: Spec) -> str:
-    """How a report calls a component."""
-    return f"{spec.name}  ({type(spec).__name__.removesuffix('Spec').lower()}; {spec.plugin})"
+def hints_of(case: Conformance) -> list[str]:
+    """Its hints; none where what they are made from does not work."""
+    try:
+        return case.hints()
+    except (Exception, SystemExit):  # noqa: BLE001 - a law says what is wrong
+        return []

@@ -64,7 +64,7 @@ class LossConformance(LeftBehindLaws):
             probe = _Probe(self.build())
             try:
                 bits = nearest_bits(registry().methods[name], 4)
-                found = run_method(name, {}, bits, (*PLACED, probe.train)), probe
+                found = run_method(name, {}, bits, (*PLACED, probe.fit)), probe
             except HarnessError as error:
                 refused.append(f"in {name}: {error.message}")
             if found is not None and probe.reaches:  # else it may be made for the quantizers of another
@@ -115,7 +115,7 @@ class _Probe(Loss[LossOptions]):
         self.again: list[Tensor] = []
         self.reaches = self.changed = False
 
-    def train(self, method: Method[Any], context: Context) -> None:
+    def fit(self, method: Method[Any], context: Context) -> None:
         """Two steps with the method's training options."""
         training = getattr(method.options, "training", TrainingOptions())
         context.train(Stage("conformance", training, (self,)))

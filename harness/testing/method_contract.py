@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..cost.summary import summarize
-from ..engine.plan import check_bits
+from ..engine.possible import check_bits
 from ..errors import OptionError
 from ..options import merged
 from ..registry import registry
@@ -14,7 +14,7 @@ from ..request import Bits
 from ..specs import BitRange, MethodSpec
 from .law import law, require
 from .left_behind import LeftBehindLaws
-from .method_run import MethodRun, pictures, run_method
+from .method_run import MethodRun, pictures, run_method, tried_kind
 
 PLACED = ("allocate", "place", "calibrate")
 
@@ -56,21 +56,18 @@ class MethodContract(LeftBehindLaws):
     def runs(self) -> Iterator[MethodRun]:
         yield self.made(self.few)
 
-    @law("Declare in weight_bits and activation_bits what works, and nothing else")
+    @law("Declare what works in weight_bits and activation_bits, and in kind_bits what works on tasks of a kind")
     def test_the_bits_that_it_declares_work_and_others_are_refused(self) -> None:
-        """The ends of its ranges; what it can do on tasks of another kind only, it refuses with an OptionError."""
-        weights, activations = self.spec.weight_bits, self.spec.activation_bits
+        """The ends of its ranges."""
+        weights, activations = _ranges(self.spec)
         for each in (weights, activations):
             require(1 <= each.low <= each.high <= 32, f"the bits from {each.low} to {each.high} are no range")
         for bits in (Bits(weights.low, activations.low), Bits(weights.high, activations.high)):
-            try:
-                outputs = self.made(bits).outputs()
-            except OptionError:  # it can do them on tasks of another kind, and says so
-                continue
+            outputs = self.made(bits).outputs()
             require(bool(outputs.isfinite().all()), f"at {bits} the outputs have NaN or infinity")
         for outside in (Bits(weights.low - 1, activations.low), Bits(weights.high, activations.high + 1)):
             try:
-                check_bits(self.spec, outside)
+                check_bits(self.spec, outside, tried_kind(self.spec))
             except OptionError:
                 continue
             require(False, f"{outside} is not refused")
@@ -92,6 +89,9 @@ class MethodContract(LeftBehindLaws):
 
 def nearest_bits(spec: MethodSpec, bits: int) -> Bits:
     """``bits`` for weights and activations, or the nearest that a method declares."""
-    def within(each: BitRange) -> int:
-        return min(max(bits, each.low), each.high)
-    return Bits(within(spec.weight_bits), within(spec.activation_bits))
+    weights, activations = (min(max(bits, each.low), each.high) for each in _ranges(spec))
+    return Bits(weights, activations)
+
+
+def _ranges(spec: MethodSpec) -> tuple[BitRange, BitRange]:
+    return spec.kind_bits.get(tried_kind(spec), (spec.weight_bits, spec.activation_bits))

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engine.intact import Kept, hooks, left_hooks
+from ..engine.intact import Hooks, Kept
 from ..engine.writes import confined
 from ..method import Context, Method
 from ..model.instrument import InstrumentedModel
@@ -23,6 +23,7 @@ from ..options import resolve
 from ..quantizers.base import Identity
 from ..registry import registry
 from ..request import Bits
+from ..specs import MethodSpec
 from ..training.snapshot import Snapshots
 from .surroundings import Surroundings
 from .tiny_vit import SIZE
@@ -95,7 +96,8 @@ def run_method(name: str, options: Mapping[str, Any], bits: Bits, steps: Sequenc
         method: Method[Any] = factory(resolve(spec.options, options, f"method {name}"))
         task = ToyTask(first=first_sample)
         context = toy_context(bits, seed, budget=budget, method=method, snapshots=snapshots, device=device, task=task)
-        run, hooked = MethodRun(context), hooks(context.model)
+        context.kind = tried_kind(spec)
+        run, hooks = MethodRun(context), Hooks(context.model)
         kept = [Kept("the full-precision model", task.model())]
         _keep_teachers(context, kept)
         modes = {module for module in context.model.modules() if not module.training}
@@ -107,10 +109,15 @@ def run_method(name: str, options: Mapping[str, Any], bits: Bits, steps: Sequenc
                 else:
                     getattr(method, step)(context)
             run.seconds = time.process_time() - start
-    run.left = [*(f"a hook on {path}" for path in left_hooks(context.model, hooked)), *_left(context.model, modes)]
+    run.left = [*(f"a hook on {path}" for path in hooks.left()), *_left(context.model, modes)]
     run.harmed = [change for each in kept if (change := each.change())]
     context.model.eval()
     return run
+
+
+def tried_kind(spec: MethodSpec) -> str:
+    """The kind of task that the tiny transformer stands for: classification, or the method's own."""
+    return "classification" if not spec.kinds or "classification" in spec.kinds else spec.kinds[0]
 
 
 def _keep_teachers(context: Context, kept: list[Kept]) -> None:

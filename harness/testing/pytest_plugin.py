@@ -20,10 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Say what to mend below the failure of a law."""
     report = yield
-    mend = getattr(getattr(item, "function", None), "mend", "")
-    if report.failed and mend:
+    if report.failed and (mend := _mend(item)):
         report.sections.append(("what to mend", mend))
     return report
+
+
+def _mend(item: pytest.Item) -> str:
+    """Of a law in a class of one's own, or of one that :mod:`harness.testing.test_plugin` tries."""
+    tried = getattr(getattr(item, "callspec", None), "params", {})
+    law = getattr(tried.get("suite"), str(tried.get("law")), getattr(item, "function", None))
+    return str(getattr(law, "mend", ""))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

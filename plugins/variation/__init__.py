@@ -28,6 +28,7 @@ def harness_quantizers() -> Iterable[QuantizerSpec]:
 @hookimpl
 def harness_losses() -> Iterable[LossSpec]:
     yield LossSpec(name="mckd", options=MultiCropOptions, factory=".distillation:MultiCropDistillation",
+                   kinds=("classification",),
                    summary="cross-entropy with the teacher's soft labels of fixed views, computed once and stored")
     yield LossSpec(name="obr", options=BinOptions, factory=".regularizer:BinRegularization",
                    summary="draws weights to the centres of their bins, against oscillation")
@@ -45,6 +46,8 @@ def harness_methods() -> Iterable[MethodSpec]:
                   "embeddings where asked; not the inputs of Swin's merging layers, BERT's classifier, LayerNorm, "
                   "softmax, biases and other embeddings",
         weight_bits=BitRange(1, 8), activation_bits=BitRange(1, 8), embedding_bits=BitRange(1, 8),
+        # The paper binarizes language models only.
+        kind_bits=dict.fromkeys(("classification", "detection"), (BitRange(2, 8), BitRange(2, 8))),
         calibration_size=64, published=":published.csv", claims=":claims.toml",
         task_options={
             task: {"losses": ["kd", "hidden", "obr"], "scope": "no_head", "first_last_bits": None,

@@ -11,6 +11,7 @@ import pytest
 from harness import BitRange, OptionError, SuiteSpec, UnknownNameError
 from harness.engine.measure import build_method
 from harness.engine.plan import Planned, make_plan
+from harness.engine.possible import catalogue_of
 from harness.engine.study import make_study
 from harness.registry import Registry, registry
 from harness.results.store import Store
@@ -65,6 +66,46 @@ def test_options_for_a_task_are_the_defaults_there_and_nowhere_else(known: Regis
     assert there.run.options["training"]["learning_rate"] == 0.25
     assert elsewhere.run.options["training"]["warmup"] == there.run.options["training"]["warmup"] == 0.125
     assert there.run.given == {"training": {"warmup": 0.125}}
+
+
+def test_a_method_made_for_other_tasks_is_not_possible(known: Registry, tmp_path: Path) -> None:
+    known.methods._specs["minmax"] = replace(known.methods["minmax"], kinds=("language", "detection"))
+    (item,) = plan(known, tmp_path, methods="minmax")
+    assert (item.state, item.reason) == (
+        "impossible", "minmax is made for language and detection, and imagenet is a task of classification")
+    known.tasks._specs["imagenet"] = replace(known.tasks["imagenet"], kind="detection")
+    assert plan(known, tmp_path, methods="minmax")[0].state == "missing"
+
+
+def test_so_is_a_component_that_the_method_or_the_user_chooses(known: Registry, tmp_path: Path) -> None:
+    reason = "mckd is made for classification, and coco-detr is a task of detection"
+    (own,) = plan(known, tmp_path, methods="variation", task="coco-detr")
+    assert (own.state, own.reason) == ("impossible", reason)
+    (other,) = plan(known, tmp_path, methods="variation", task="coco-detr", set={"variation": {"losses": ["task"]}})
+    assert other.state == "missing"
+    (chosen,) = plan(known, tmp_path, methods="lsq", task="coco-detr", set={"lsq": {"losses": ["task", "mckd"]}})
+    assert chosen.reason == reason
+    assert plan(known, tmp_path, methods="variation")[0].state == "missing"
+
+
+def test_bits_that_a_method_can_do_on_some_tasks_only(known: Registry, tmp_path: Path) -> None:
+    few, more = plan(known, tmp_path, methods="variation", bits="1/1,2/2")
+    assert (few.state, few.reason) == (
+        "impossible", "variation quantizes weights in classification to 2 to 8 bits, not 1")
+    assert more.state == "missing"
+    (language,) = plan(known, tmp_path, methods="variation", task="glue-sst2", bits="1/1")
+    assert language.state == "missing"
+
+
+def test_what_two_components_are_called_is_found_by_the_option(known: Registry) -> None:
+    """A method, a quantizer and a loss may have one name."""
+    known.losses._specs["uniform"] = replace(known.losses["kd"], name="uniform")
+    try:
+        assert catalogue_of(known, "losses", "uniform") is known.losses
+        assert catalogue_of(known, "weights", "uniform") is known.quantizers
+        assert catalogue_of(known, "search", "minmax") is catalogue_of(known, "mixed", "minmax") is known.searches
+    finally:
+        del known.losses._specs["uniform"]
 
 
 def test_word_embeddings_are_a_language_models(known: Registry, tmp_path: Path) -> None:

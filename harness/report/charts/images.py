@@ -7,6 +7,7 @@ is one, so that PNG files are equal on machines with the same fonts.
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from importlib import import_module
 from typing import Any
@@ -40,5 +41,11 @@ def rendered(chart: NamedChart, form: Format) -> bytes:
     if form is Format.png:
         png: bytes = convert.vegalite_to_png(text, scale=DENSITY)
         return png
-    svg: str = convert.vegalite_to_svg(text)
-    return f"{svg}\n".encode()
+    return f"{_numbered_anew(convert.vegalite_to_svg(text))}\n".encode()
+
+
+def _numbered_anew(svg: str) -> str:
+    """The picture with its clips and gradients numbered from 0: vl-convert counts on from picture to picture."""
+    names: dict[str, str] = {}
+    return re.sub(r"\b(clip|gradient_)\d+\b",
+                  lambda found: names.setdefault(found[0], f"{found[1]}{len(names)}"), svg)

@@ -39,6 +39,10 @@ def drawn(operations: Sequence[Operation]) -> float:
     return sound(operations) + next(DRAWN)
 
 
+def crashes(operations: Sequence[Operation]) -> float:
+    raise ZeroDivisionError("no number")
+
+
 def upside_down(operations: Sequence[Operation]) -> float:
     return 1 / sound(operations)
 
