@@ -16,7 +16,8 @@ class LeftBehindLaws(ComponentLaws):
         """The runs that are looked at."""
         raise NotImplementedError
 
-    @law("Restore what you set (try ... finally), draw from context.generator, and replace no function of others")
+    @law("Restore what you set (try ... finally), draw from context.generator, and replace no function of others; "
+         "building an nn.Linear draws, too: put it into torch.random.fork_rng()")
     def test_nothing_global_is_changed(self) -> None:
         for run in self.runs():
             require(not run.changed, "; ".join(run.changed[:5]))
