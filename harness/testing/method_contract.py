@@ -58,12 +58,13 @@ class MethodContract(LeftBehindLaws):
 
     @law("Declare what works in weight_bits and activation_bits, and in kind_bits what works on tasks of a kind")
     def test_the_bits_that_it_declares_work_and_others_are_refused(self) -> None:
-        """The ends of its ranges."""
+        """The ends of its ranges, with the method's own options: those of a suite may allow fewer."""
         weights, activations = _ranges(self.spec)
         for each in (weights, activations):
             require(1 <= each.low <= each.high <= 32, f"the bits from {each.low} to {each.high} are no range")
         for bits in (Bits(weights.low, activations.low), Bits(weights.high, activations.high)):
-            outputs = self.made(bits).outputs()
+            run = run_method(self.name, {}, bits, PLACED) if self.options else self.made(bits)
+            outputs = run.outputs()
             require(bool(outputs.isfinite().all()), f"at {bits} the outputs have NaN or infinity")
         for outside in (Bits(weights.low - 1, activations.low), Bits(weights.high, activations.high + 1)):
             try:
