@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness import Context, InstrumentedModel, Monitor, Step
 
-from .bins import Bins, centred, quantized_slots, quantized_weights
+from .bins import Bins, Signs, centred, quantized_slots, quantized_weights
 from .modules import is_module
 
 #: Cells of one step of a quantizer, the block that is looked at (the paper's, the second), and the most bits.
@@ -18,7 +18,7 @@ CELLS, BLOCK, MOST_BITS = 10, 1, 4
 
 
 class WeightHistogram(Monitor):
-    """Histograms of the weights of one block, in steps of their quantizers; the note has the first and the last."""
+    """Histograms of the weights of one block, in steps of their quantizers; the note has the first and the last. Signs have no steps."""
 
     def prepare(self, context: Context) -> None:
         self._model = context.model
@@ -42,7 +42,9 @@ def _histograms(model: InstrumentedModel) -> Iterator[tuple[str, int, Tensor]]:
     """Path, first edge and counts of each weight, from a step below its smallest integer to one above the largest."""
     for path, weight, quantizer in quantized_weights(model):
         site = model.sites[path]
-        if not isinstance(quantizer, Bins) or site.block != BLOCK or not is_module(site.role):
+        if not isinstance(quantizer, Bins) or isinstance(quantizer, Signs):  # signs have no steps to lie among
+            continue
+        if site.block != BLOCK or not is_module(site.role):
             continue
         low, high = int(quantizer.limits()[0].min()) - 1, int(quantizer.limits()[1].max()) + 1
         if high - low > 2**MOST_BITS + 1:
