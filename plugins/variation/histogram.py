@@ -18,7 +18,10 @@ CELLS, BLOCK, MOST_BITS = 10, 1, 4
 
 
 class WeightHistogram(Monitor):
-    """Histograms of the weights of one block, in steps of their quantizers; the note has the first and the last. Signs have no steps."""
+    """Histograms of the weights of one block, in steps of their quantizers; the note has the first and the last.
+
+    One-bit weights are left out: signs have no steps.
+    """
 
     def prepare(self, context: Context) -> None:
         self._model = context.model
@@ -42,7 +45,7 @@ def _histograms(model: InstrumentedModel) -> Iterator[tuple[str, int, Tensor]]:
     """Path, first edge and counts of each weight, from a step below its smallest integer to one above the largest."""
     for path, weight, quantizer in quantized_weights(model):
         site = model.sites[path]
-        if not isinstance(quantizer, Bins) or isinstance(quantizer, Signs):  # signs have no steps to lie among
+        if not isinstance(quantizer, Bins) or isinstance(quantizer, Signs):
             continue
         if site.block != BLOCK or not is_module(site.role):
             continue
