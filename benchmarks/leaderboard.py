@@ -23,7 +23,7 @@ import numpy as np
 from harness.results.checksum import FIELD, checksum
 from harness.results.record import FULL_PRECISION, Asked
 from harness.results.record_file import safe
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 TASKS = ("imagenet", "coco-detr", "coco-maskrcnn", "coco-cascade-maskrcnn", "glue-cola", "glue-sst2", "glue-rte",
          "glue-mrpc", "glue-qnli", "glue-stsb")

@@ -18,7 +18,7 @@ from harness.engine.plan import make_plan
 from harness.engine.runner import Runner
 from harness.engine.study import make_study
 from harness.registry import registry
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 
 def main() -> None:

@@ -163,8 +163,8 @@ class Scores:
     ``beside``: names of metrics that tables show beside the main one (mask AP beside box AP).
     ``per_sample``: what the main metric is computed from, in evaluation order, for paired statistics: where it is a
     mean, one number a sample (1/0 for right/wrong); else the columns of ``statistic`` by name
-    (``harness.results.weighted`` says which). Empty where there is nothing of the kind. ``statistic``: the name of
-    the main metric there; the harness checks that it gives the figure in ``metrics``.
+    (``harness.results.statistics.weighted`` says which). Empty where there is nothing of the kind. ``statistic``: the
+    name of the main metric there; the harness checks that it gives the figure in ``metrics``.
     """
 
     metrics: Mapping[str, float]

@@ -10,9 +10,9 @@ from harness.engine.plan import method_options
 from harness.registry import registry
 from harness.report.claims import FORMATS
 from harness.request import Bits
-from harness.results.claims import Claim, claims_of, judge
+from harness.results.claims.judge import Claim, claims_of, judge
 from harness.results.published import read_published
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 RESULTS = Path(__file__).parents[1] / "results"
 KNOWN = registry()

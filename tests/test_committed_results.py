@@ -8,7 +8,7 @@ from harness.cli.report import report
 from harness.engine.plan import make_plan
 from harness.engine.study import make_study, read_study
 from harness.registry import registry
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 RESULTS = Path(__file__).parents[1] / "results"
 

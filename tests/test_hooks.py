@@ -19,7 +19,7 @@ from harness.engine.runner import Runner
 from harness.engine.study import make_study
 from harness.registry import Registry, registry
 from harness.results.record import Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
 from harness.testing.conformance import MethodConformance
 
 ROOT = Path(__file__).parents[1]

@@ -13,9 +13,9 @@ from rich.text import Text
 from ..registry import Registry, registry
 from ..report.claim_lines import claim_lines
 from ..report.claims import FORMATS
-from ..results import atomic
-from ..results.claims import Claim, claims_of, judge
-from ..results.store import Store
+from ..results.claims.judge import Claim, claims_of, judge
+from ..results.storage import atomic
+from ..results.storage.store import Store
 from . import options as o
 from .listing import warn_of_problems
 from .records import reading

@@ -18,8 +18,8 @@ from ..results.compare import compare as changes_of
 from ..results.entry import Measured
 from ..results.exported import Exported, read_exported
 from ..results.revision import records_at
-from ..results.row_labels import RowLabels
-from ..results.store import Store
+from ..results.storage.store import Store
+from ..results.tables.row_labels import RowLabels
 from . import options as o
 from .listing import warn_of_problems
 from .records import Reading, reading

@@ -10,7 +10,7 @@ import typer
 from ..errors import DataError
 from ..results.explain import explain as text_of
 from ..results.record_file import read
-from ..results.store import Store
+from ..results.storage.store import Store
 from . import options as o
 
 

@@ -11,9 +11,9 @@ import typer
 
 from ..errors import OptionError
 from ..registry import registry
-from ..results import atomic
 from ..results.frames import Frames
-from ..results.store import Store
+from ..results.storage import atomic
+from ..results.storage.store import Store
 from . import options as o
 from .records import reading
 

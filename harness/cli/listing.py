@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ..discovery import strict
 from ..registry import Registry, installed, registry
-from ..results.store import Store
+from ..results.storage.store import Store
 from ..specs import Spec
 from .errors import USER_ERROR
 from .options import Results

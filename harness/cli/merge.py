@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ..errors import DataError
-from ..results.merge import merge as merged
-from ..results.store import Store
+from ..results.storage.merge import merge as merged
+from ..results.storage.store import Store
 from . import options as o
 from .records import reading
 

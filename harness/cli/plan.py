@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..engine.plan import Planned, make_plan
 from ..registry import registry
-from ..results.store import Store
+from ..results.storage.store import Store
 from . import options as o
 from .listing import warn_of_problems
 

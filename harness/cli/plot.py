@@ -15,9 +15,9 @@ from ..errors import DataError, OptionError, UnknownNameError
 from ..registry import registry
 from ..report.charts import CHARTS, NamedChart
 from ..report.charts.images import Format, rendered
-from ..results import atomic
-from ..results.selection import Selection
-from ..results.store import Store
+from ..results.storage import atomic
+from ..results.storage.store import Store
+from ..results.tables.selection import Selection
 from . import options as o
 from .listing import warn_of_problems
 from .records import reading

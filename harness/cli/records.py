@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import typer
 
 from ..results.entry import Entry
-from ..results.store import Store
+from ..results.storage.store import Store
 
 #: Exit code of a command that did its work, with records missing.
 INCOMPLETE = 1

@@ -13,8 +13,8 @@ from ..report import manifest
 from ..report.drift import Drift, drifts, update
 from ..report.publications import published_rows
 from ..report.regenerate import Sources, drawn_with, regenerate
-from ..results.claims import claims_of, judge
-from ..results.store import Store
+from ..results.claims.judge import claims_of, judge
+from ..results.storage.store import Store
 from . import options as o
 from .listing import warn_of_problems
 from .records import reading

@@ -23,8 +23,8 @@ from ..results.entry import Measured
 from ..results.record import Record
 from ..results.record_file import read
 from ..results.reproduction import SIGMAS, TOLERANCE, Reproduction, reproduction
-from ..results.row_labels import Ablations, grouped
-from ..results.store import Store
+from ..results.storage.store import Store
+from ..results.tables.row_labels import Ablations, grouped
 from . import options as o
 from .errors import INTERRUPTED
 from .explain import record_path

@@ -16,7 +16,7 @@ from ..engine.plan import Planned, make_plan
 from ..engine.study import Study
 from ..errors import OptionError
 from ..registry import registry
-from ..results.store import Store
+from ..results.storage.store import Store
 from . import options as o
 from .errors import INTERRUPTED, USER_ERROR
 from .listing import warn_of_problems

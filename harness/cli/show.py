@@ -15,7 +15,7 @@ from rich.table import Table
 from ..errors import UnknownNameError
 from ..options import Choice, Options
 from ..registry import Registry, registry
-from ..results.store import Store
+from ..results.storage.store import Store
 from ..specs import MethodSpec, Spec, SuiteSpec, TaskSpec
 from .options import Results
 

@@ -9,8 +9,8 @@ import typer
 
 from ..registry import registry
 from ..report.publications import published_rows
-from ..results.claims import claims_of, judge
-from ..results.store import Store
+from ..results.claims.judge import claims_of, judge
+from ..results.storage.store import Store
 from . import options as o
 from .listing import warn_of_problems
 from .records import reading

@@ -17,13 +17,13 @@ from ..report.columns import COLUMNS, chosen
 from ..report.leaderboard import View
 from ..report.publications import published_rows as rows_of
 from ..report.tables import AnyTable, document, render
-from ..results import atomic
 from ..results.entry import Measured
 from ..results.published import PublishedRow
-from ..results.selection import Selection
-from ..results.store import Store
-from ..results.suites import suite_table
-from ..results.tables import build
+from ..results.storage import atomic
+from ..results.storage.store import Store
+from ..results.tables.selection import Selection
+from ..results.tables.suites import suite_table
+from ..results.tables.table import build
 from . import options as o
 from .listing import warn_of_problems
 from .records import Reading, reading

@@ -17,7 +17,7 @@ from .possible import catalogue_of, check_possible
 from .study import Study
 
 if TYPE_CHECKING:
-    from ..results.store import Store
+    from ..results.storage.store import Store
 
 State = Literal["missing", "recorded", "failed", "impossible"]
 

@@ -9,7 +9,7 @@ from ..errors import DataError
 from ..registry import Registry
 from ..results.entry import Measured, MeasuredAsked
 from ..results.record import FULL_PRECISION
-from ..results.store import Store
+from ..results.storage.store import Store
 from .plan import Planned, make_plan
 from .study import Study
 

@@ -16,11 +16,11 @@ from ..errors import HarnessError, PluginError
 from ..method import Progress, Scores
 from ..registry import Registry
 from ..request import Resolved
-from ..results.ranking import scales_of
 from ..results.record import FULL_PRECISION, Costs, DamagedRecordError, Environment, Failure, Record
-from ..results.resampling import estimate
 from ..results.samples import PerSample
-from ..results.store import Store
+from ..results.statistics.resampling import estimate
+from ..results.storage.store import Store
+from ..results.tables.ranking import scales_of
 from ..training.processes import Processes
 from ..training.snapshot import Snapshots
 from .blame import Owners

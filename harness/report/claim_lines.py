@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..registry import Registry
-from ..results.claims import VERDICTS, Verdict
+from ..results.claims.judge import VERDICTS, Verdict
 from .claim_text import measured, paper_title, printed
 
 #: A verdict -> the style of its word.
@@ -42,13 +42,13 @@ def _verdict(verdict: Verdict) -> Iterator[Line]:
     paper = (f"; in the paper {printed_effect}" if printed_effect else "", "dim")
     if verdict.scope is None:
         yield word, (f"{verdict.bits}" if verdict.bits else claim.untestable, "")
-    elif len(verdict.comparisons) == 1:
-        (only,) = verdict.comparisons
+    elif len(verdict.contrasts) == 1:
+        (only,) = verdict.contrasts
         yield word, (f"{verdict.where}: {measured(claim, only)}", ""), paper
     else:
         yield word, (verdict.where, ""), paper
         yield from _indented(f"{each.first.label} / {each.second.label}: {measured(claim, each)}"
-                             for each in verdict.comparisons)
+                             for each in verdict.contrasts)
     yield from _indented(verdict.commands)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..registry import Registry
-from ..results.claims import Claim, Comparison
+from ..results.claims.judge import Claim, Contrast
 from .grid import fixed, signed
 
 _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e4, " k"))
@@ -19,16 +19,16 @@ def paper_title(source: str, known: Registry) -> str:
     return f"{source}: {spec.paper.title} ({spec.paper.venue} {spec.paper.year})"
 
 
-def measured(claim: Claim, comparison: Comparison) -> str:
+def measured(claim: Claim, contrast: Contrast) -> str:
     """What was measured: ``94.06 and 82.53: +11.53 [+10.29, +12.78], 3 seeds``, or why nothing was."""
-    found = comparison.effect
+    found = contrast.effect
     if found is None:
-        return comparison.reason
+        return contrast.reason
     text = f"{_number(claim, found.first)} and {_number(claim, found.second)}: {_effect(claim, found.value)}"
     if found.difference is not None and found.basis != "exact":
         low, high = (_effect(claim, bound) for bound in (found.difference.low, found.difference.high))
         text += f" [{low}, {high}], {found.seeds} seed{'s' if found.seeds > 1 else ''}"
-    return f"{text}; {comparison.reason}" if comparison.reason else text
+    return f"{text}; {contrast.reason}" if contrast.reason else text
 
 
 def printed(claim: Claim, bits: str) -> str:

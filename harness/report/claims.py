@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..registry import Registry
-from ..results.claims import VERDICTS, Verdict
+from ..results.claims.judge import VERDICTS, Verdict
 from .claim_text import measured, paper_title, printed
 from .document import Document, Part
 from .grid import Column, Grid, Line
@@ -49,7 +49,7 @@ def to_json_text(verdicts: Sequence[Verdict], known: Registry) -> str:
     """Everything about the verdicts, as JSON."""
     return to_json({"verdicts": [{"verdict": each.verdict, "where": each.where, "bits": each.bits,
                                   "budget": each.budget, "paper": paper_title(each.claim.source, known),
-                                  "claim": each.claim, "scope": each.scope, "comparisons": each.comparisons,
+                                  "claim": each.claim, "scope": each.scope, "contrasts": each.contrasts,
                                   "records": each.identities, "commands": each.commands} for each in verdicts]})
 
 
@@ -96,8 +96,8 @@ def _paper(title: str, verdicts: Sequence[Verdict]) -> Part:
 def _tested(verdict: Verdict, *, first: bool) -> Line:
     """One line; what the paper says stands in the claim's first one only."""
     claim = verdict.claim
-    found = [f"{each.first.label} / {each.second.label}: {measured(claim, each)}" if len(verdict.comparisons) > 1
-             else measured(claim, each) for each in verdict.comparisons]
+    found = [f"{each.first.label} / {each.second.label}: {measured(claim, each)}" if len(verdict.contrasts) > 1
+             else measured(claim, each) for each in verdict.contrasts]
     said = (claim.says, claim.where) if first else ("", "")
     return (claim.id, *said, printed(claim, verdict.bits), verdict.where, "; ".join(found), verdict.verdict)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
-from ..results.cells import Cell
 from ..results.published import PublishedRow
-from ..results.tables import Section
+from ..results.tables.cells import Cell
+from ..results.tables.table import Section
 from .grid import Column, Value, signed
 from .published import caveat, where
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import StoreError
-from ..results import atomic
+from ..results.storage import atomic
 from . import manifest
 from .short_diff import short_diff
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from ..results.cells import Cell
-from ..results.remarks import EXPLANATION
-from ..results.selection import bits_order
-from ..results.tables import Section, Table
+from ..results.tables.cells import Cell
+from ..results.tables.remarks import EXPLANATION
+from ..results.tables.selection import bits_order
+from ..results.tables.table import Section, Table
 from .columns import DEFAULT, Content, Context, chosen, publication
 from .document import Document, Part
 from .grid import Column, Grid, Line, without_empty

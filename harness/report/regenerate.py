@@ -14,11 +14,11 @@ from importlib.metadata import distributions
 
 from ..errors import DataError, HarnessError
 from ..registry import Registry
-from ..results.claims import VERDICTS, Verdict
+from ..results.claims.judge import VERDICTS, Verdict
 from ..results.entry import Entry
 from ..results.published import PublishedRow
-from ..results.suites import suite_table
-from ..results.tables import build
+from ..results.tables.suites import suite_table
+from ..results.tables.table import build
 from ..specs import NAME_PATTERN, SuiteSpec
 from .charts import CHARTS, ChartKind
 from .charts.images import Format, rendered

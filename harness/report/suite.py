@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from ..results.published import PublishedRow
-from ..results.suites import SuiteCell, SuiteSection, SuiteTable
+from ..results.tables.suites import SuiteCell, SuiteSection, SuiteTable
 from .document import Document, Part
 from .grid import Column, Grid, Line, Value, fixed
 from .published import CAPTION, notes_of, value_text, where

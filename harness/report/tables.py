@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..results.suites import SuiteTable
-from ..results.tables import Table
+from ..results.tables.suites import SuiteTable
+from ..results.tables.table import Table
 from . import leaderboard, suite, tidy
 from .csv import to_csv
 from .document import Document

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from ..results.cells import Cell
 from ..results.published import PublishedRow
-from ..results.tables import Section, Table
+from ..results.tables.cells import Cell
+from ..results.tables.table import Section, Table
 from .grid import Column, Grid, Line, Value
 from .published import caveat, where
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .frames import Frames
-    from .store import Filter
+    from .storage.store import Filter
 
 __all__ = ["load"]
 
@@ -19,6 +19,6 @@ def load(folder: Path | str, *, task: Filter = None, model: Filter = None, metho
     Each filter is a value or several. Files that hold no usable record are in :attr:`Frames.unreadable`, and warned of.
     """
     from .frames import Frames
-    from .store import Store
+    from .storage.store import Store
 
     return Frames.of(Store(folder), task=task, model=model, method=method, bits=bits)

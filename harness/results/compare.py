@@ -11,10 +11,10 @@ from .entry import Measured
 from .environment_difference import EnvironmentDifference, environment_difference
 from .exported import Exported, exported_environment
 from .options_text import as_settings
-from .ranking import difference
-from .sections import Scope
-from .selection import bits_order
-from .statistics import Difference
+from .statistics.differences import Difference
+from .tables.ranking import difference
+from .tables.sections import Scope
+from .tables.selection import bits_order
 
 #: What two runs must share to be matched although their identities differ.
 _MATCHED = ("task", "scale", "model", "method", "bits", "seed")

@@ -1,7 +1,7 @@
 """A record as tables need it: light enough to have 100,000 of.
 
-An :class:`Entry` is a row of the index (``harness.results.index``): its scalars are plain attributes, its larger
-parts are fetched and read when they are first asked for. Statistics and tables take whatever is
+An :class:`Entry` is a row of the index (``harness.results.storage.index``): its scalars are plain attributes, its
+larger parts are fetched and read when they are first asked for. Statistics and tables take whatever is
 :class:`Measured`: a :class:`~harness.results.record.Record`, or an :class:`Entry`.
 """
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 from .entry import Entry
 from .record_file import Unreadable
-from .row_labels import Ablations, RowLabels
+from .tables.row_labels import Ablations, RowLabels
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .store import Filter, Store
+    from .storage.store import Filter, Store
 
 
 class Frames:

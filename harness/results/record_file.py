@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import atomic
 from .record import DamagedRecordError, Record
+from .storage import atomic
 
 
 @dataclass(frozen=True)

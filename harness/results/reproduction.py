@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from .entry import Measured
 from .environment_difference import EnvironmentDifference, environment_difference
-from .ranking import difference
-from .statistics import mean_sd
+from .statistics.differences import mean_sd
+from .tables.ranking import difference
 
 Verdict = Literal["identical", "reproduced", "not reproduced", "failed"]
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from .weighted import WEIGHTED, WeightedMetric
+from .statistics.weighted import WEIGHTED, WeightedMetric
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ from ..engine.writes import confined
 from ..errors import HarnessError
 from ..registry import registry
 from ..request import TaskRequest
-from ..results.store import Store
+from ..results.storage.store import Store
 from ..training.views import View
 from .component import ComponentLaws
 from .law import law, require

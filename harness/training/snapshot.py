@@ -15,7 +15,7 @@ import torch
 
 from ..checkpoints import read_plain
 from ..errors import StoreError
-from ..results.atomic import write_bytes, write_text
+from ..results.storage.atomic import write_bytes, write_text
 
 VERSION = 1
 

@@ -21,7 +21,7 @@ _Item = Mapping[str, Any]
 
 def matches(annotations: Iterable[_Item], detections: Iterable[_Item], pictures: Sequence[int],
             categories: Sequence[int]) -> dict[str, NDArray[np.unsignedinteger]]:
-    """The columns of ``average_precision`` (``harness.results.weighted``) for boxes.
+    """The columns of ``average_precision`` (``harness.results.statistics.weighted``) for boxes.
 
     ``pictures``: ids of those that were scored, in order, which numbers them. Annotations of others are left out.
     """

@@ -15,7 +15,7 @@ from harness.errors import UnknownNameError
 from harness.registry import Registry, registry
 from harness.results.record import Asked, Environment, Record
 from harness.results.samples import PerSample
-from harness.results.store import Store
+from harness.results.storage.store import Store
 from harness.specs import MethodSpec, TaskSpec
 
 Call = Callable[..., Result]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from harness.cli.plot import plot
 from harness.errors import DataError, OptionError, UnknownNameError
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 app = typer.Typer()
 app.command()(plot)

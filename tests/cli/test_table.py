@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from made_records import make_record, make_reference
 
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 Harness = Callable[..., subprocess.CompletedProcess[str]]
 

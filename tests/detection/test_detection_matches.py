@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 from test_detection_scorer import CATEGORIES, detected, truth
 
 from harness.engine.runner import kept_samples
-from harness.results.resampling import estimate
 from harness.results.samples import PerSample
-from harness.results.weighted import WEIGHTED
+from harness.results.statistics.resampling import estimate
+from harness.results.statistics.weighted import WEIGHTED
 from harness_tasks.detection.matches import matches
 from harness_tasks.detection.scorer import AveragePrecisionScorer
 

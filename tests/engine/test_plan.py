@@ -14,7 +14,7 @@ from harness.engine.plan import Planned, make_plan
 from harness.engine.possible import catalogue_of
 from harness.engine.study import make_study
 from harness.registry import Registry, registry
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from harness.engine.study import make_study
 from harness.errors import DataError
 from harness.registry import registry
 from harness.results.record import Environment, Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 KEYS = {"methods": ["minmax"], "task": ["imagenet"], "scale": "mini", "bits": ["4/4"]}
 

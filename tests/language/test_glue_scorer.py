@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import DataError, QuantizationError, Scores
-from harness.results.resampling import estimate
 from harness.results.samples import PerSample
+from harness.results.statistics.resampling import estimate
 from harness_tasks.language.glue_tasks import GLUE_TASKS
 from harness_tasks.language.samples import SentenceBatch
 from harness_tasks.language.scorer import GlueScorer

@@ -27,7 +27,7 @@ from harness.engine.runner import Runner
 from harness.engine.study import make_study
 from harness.options import resolve
 from harness.registry import registry
-from harness.results.store import Store
+from harness.results.storage.store import Store
 from harness.testing.toy import toy_context
 from harness.testing.training import TrainingConformance
 from harness_plugins.qvit.method import QVit

@@ -13,10 +13,10 @@ from made_records import make_record, make_reference
 from harness.registry import registry
 from harness.report.publications import published_rows
 from harness.report.site.write import Content, write_site
-from harness.results.claims import claims_of, judge
+from harness.results.claims.judge import claims_of, judge
 from harness.results.record import CalibrationSet, Record
 from harness.results.record_file import file_name
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 SITES = [{"site": f"blocks.{block}.attn.qkv.{part}", "role": "qkv", "block": block, "quantizer": "uniform symmetric",
           "bits": 4, "granularity": "channel", "groups": 64, "dynamic": False}

@@ -8,7 +8,7 @@ from made_records import make_record, make_reference
 
 from harness.results.published import PublishedRow
 from harness.results.record import Record
-from harness.results.tables import Table, build
+from harness.results.tables.table import Table, build
 
 
 def published_row(**changes: Any) -> PublishedRow:

@@ -16,7 +16,7 @@ from harness.report.markdown import escape
 from harness.report.tables import FORMATS, render
 from harness.report.tidy import NAMES
 from harness.results.record import Reference
-from harness.results.tables import build
+from harness.results.tables.table import build
 
 GOLDEN = Path(__file__).parent / "golden"
 

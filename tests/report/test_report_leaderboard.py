@@ -12,7 +12,7 @@ from harness import HarnessError
 from harness.report.columns import COLUMNS, DEFAULT, chosen
 from harness.report.grid import Grid
 from harness.report.leaderboard import View, document, grid
-from harness.results.tables import Section, build
+from harness.results.tables.table import Section, build
 
 
 def section(**arguments: Any) -> Section:

@@ -12,7 +12,7 @@ from rich.console import Console
 from harness.report.grid import Column, Grid
 from harness.report.tables import document
 from harness.report.terminal import grid_lines, lines, show
-from harness.results.tables import build
+from harness.results.tables.table import build
 
 
 @pytest.mark.parametrize("width", [70, 80, 100, 140])

@@ -12,7 +12,7 @@ from made_site import SITES, Page, make_site, rows, run, some_records
 
 from harness.results.explain import command
 from harness.results.record import Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 #: Fragments by which the page of claims is filtered.
 WORDS = {"reproduced", "not-reproduced", "undecided", "differs", "not-tested", "all"}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from store_worker import make
 
-from harness.results import index
 from harness.results.record import Record
-from harness.results.store import Store
+from harness.results.storage import index
+from harness.results.storage.store import Store
 
 
 def build(folder: Path, kill_at: int) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from harness.results.record import Asked, Environment, Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 #: Exit code of a worker that Ctrl-C ended.
 INTERRUPTED = 130

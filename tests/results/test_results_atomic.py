@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness import StoreError
-from harness.results import atomic
+from harness.results.storage import atomic
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
 from harness import StoreError
-from harness.results.atomic import write_bytes
+from harness.results.storage.atomic import write_bytes
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     write_bytes(Path(sys.argv[1]), b"x" * 10_000)

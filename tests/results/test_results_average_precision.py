@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from harness.results.resampling import RESAMPLES, replicates
 from harness.results.samples import PerSample
-from harness.results.weighted import WEIGHTED
+from harness.results.statistics.resampling import RESAMPLES, replicates
+from harness.results.statistics.weighted import WEIGHTED
 
 
 def scene(pictures: int, categories: int, most: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 from made_records import make_record, make_reference
 
 from harness.errors import DataError
-from harness.results.claims import Claim, Verdict, judge, read_claims
+from harness.results.claims.judge import Claim, Verdict, judge, read_claims
 from harness.results.record import Record
 
 ABLATIONS = {"a": {"off": {"search": {"x": 1}}}, "b": {}}
@@ -78,7 +78,7 @@ def test_a_failed_run_is_no_run() -> None:
 def test_an_ablation_is_found_by_its_options() -> None:
     off = run("a", 300, options={"search": {"x": 1}}, configuration={"x": 1})
     found = only(claim(first="a:off"), off, run("a", 100), run("b", 250))
-    assert (found.verdict, found.comparisons[0].first.label) == ("reproduced", "a:off")
+    assert (found.verdict, found.contrasts[0].first.label) == ("reproduced", "a:off")
     by_options = claim(first={"method": "a", "options": {"search": {"x": 1}}})
     assert only(by_options, off, run("b", 250)).verdict == "reproduced"
 
@@ -114,7 +114,7 @@ def test_each_budget_stands_alone_and_needs_no_training_of_the_other() -> None:
 
 def test_one_seed_of_training_decides_nothing() -> None:
     verdict = only(claim(), run("a", 400, budget="1ep"), run("b", 100, budget="1ep"))
-    assert (verdict.verdict, verdict.comparisons[0].reason) == (
+    assert (verdict.verdict, verdict.contrasts[0].reason) == (
         "undecided", "one seed of training, whose spread is not known")
 
 
@@ -124,7 +124,7 @@ def test_several_operands_need_all() -> None:
     assert only(asked, *records, run("d", 220)).verdict == "reproduced"
     assert only(asked, *records, run("d", 380)).verdict == "not reproduced"
     partly = only(asked, *records)
-    assert (partly.verdict, partly.comparisons[2].reason) == ("undecided", "no run of d")
+    assert (partly.verdict, partly.contrasts[2].reason) == ("undecided", "no run of d")
     assert partly.commands == ("harness run --methods a,b,c,d --task imagenet --bits 4/4",)
     assert partly.difference is None
 

@@ -11,7 +11,7 @@ from made_records import make_record
 from harness.registry import registry
 from harness.report.claim_text import measured, printed
 from harness.report.claims import FORMATS, claims_document, overall
-from harness.results.claims import Claim, Verdict, judge
+from harness.results.claims.judge import Claim, Verdict, judge
 from harness.results.record import Record
 
 KNOWN = registry()
@@ -65,7 +65,7 @@ def test_json(verdicts: list[Verdict]) -> None:
     assert [(each["claim"]["id"], each["verdict"]) for each in found] == [
         ("better", "reproduced"), ("better", "not reproduced"), ("better", "not tested"), ("cheaper", "not reproduced"),
         ("never", "not tested")]
-    assert found[0]["comparisons"][0]["effect"]["difference"]["value"] == 25.0
+    assert found[0]["contrasts"][0]["effect"]["difference"]["value"] == 25.0
     assert len(found[0]["records"]) == 2
     assert found[2]["commands"] == ["harness run --methods igqvit,ptqvit --task imagenet --bits 8/8"]
 
@@ -78,7 +78,7 @@ def test_the_word_for_a_claim(verdicts: list[Verdict]) -> None:
 
 def test_numbers_in_words(claims: list[Claim], verdicts: list[Verdict]) -> None:
     (ratio,) = [each for each in verdicts if each.claim.id == "cheaper"]
-    assert measured(ratio.claim, ratio.comparisons[0]) == "800 M and 800 M: x1"
+    assert measured(ratio.claim, ratio.contrasts[0]) == "800 M and 800 M: x1"
     assert printed(claims[1], "4/4") == ""
 
 

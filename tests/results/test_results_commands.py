@@ -17,7 +17,7 @@ from harness import OptionError
 from harness.cli.export import export
 from harness.cli.merge import merge
 from harness.cli.records import INCOMPLETE, reading
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 app = typer.Typer()
 app.command("export")(export)

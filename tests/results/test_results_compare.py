@@ -12,9 +12,9 @@ from harness import DataError
 from harness.results.compare import Change, Changes, compare
 from harness.results.exported import exported_environment, read_exported
 from harness.results.frames import Frames
-from harness.results.ranking import difference
 from harness.results.record import Costs, Environment, Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
+from harness.results.tables.ranking import difference
 
 RIGHT = [1] * 300 + [0] * 100
 WORSE = [1] * 290 + [0] * 110

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 
 def test_runs_are_counted_by_method_and_by_task(tmp_path):

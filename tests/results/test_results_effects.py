@@ -10,9 +10,9 @@ from made_records import make_record, make_reference
 from scipy import stats
 
 from harness.errors import DataError
-from harness.results.effects import effect, quantity_of
-from harness.results.ranking import difference
+from harness.results.claims.effects import effect, quantity_of
 from harness.results.record import Costs, Environment, Record
+from harness.results.tables.ranking import difference
 
 
 def noted(value: float, seed: int, method: str = "a", **fields: object) -> Record:

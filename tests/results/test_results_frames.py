@@ -11,7 +11,7 @@ from made_records import make_record, make_reference
 from harness import DataError
 from harness.results import load
 from harness.results.record import Reference
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 COVERAGE = {"quantized": [{"site": "fc.weight", "role": "fc1", "block": 0, "bits": 4, "groups": 1, "dynamic": False,
                            "quantizer": "uniform", "granularity": "tensor"},

@@ -17,9 +17,9 @@ from index_worker import build, put_and_look
 from made_records import make_record, make_reference
 
 from harness import StoreError
-from harness.results import index
 from harness.results.record import Record
-from harness.results.store import Store, Unreadable
+from harness.results.storage import index
+from harness.results.storage.store import Store, Unreadable
 
 MEASURED = ("identity", "numbers", "status", "is_reference", "notice", "created", "main_metric", "metrics",
             "metrics_beside", "per_sample", "options", "failure", "reference", "costs", "timings", "peak_memory",
@@ -28,7 +28,7 @@ ASKED = ("task", "scale", "model", "method", "bits", "seed", "fingerprint", "wei
          "evaluation_limit", "budget", "configuration", "configuration_hash")
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["pytest", "harness.results.store"])
+processes.set_forkserver_preload(["pytest", "harness.results.storage.store"])
 
 
 @pytest.fixture(name="store")

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from store_worker import INTERRUPTED, hold, make, work
 
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 RUNS = 2
 #: Per run: a lease and a record, each with five points; and before them the file that hides the leases from git.
 POINTS = 5 + RUNS * 10
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["pytest", "harness.results.store"])  # imported once for all
+processes.set_forkserver_preload(["pytest", "harness.results.storage.store"])  # imported once for all
 
 
 def start(target: Callable[..., None], *arguments: object) -> ForkServerProcess:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.results import lease as module
-from harness.results.lease import GRACE, Holder, Lease
+from harness.results.storage import lease as module
+from harness.results.storage.lease import GRACE, Holder, Lease
 
 
 @pytest.fixture(name="lease")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_records import make_record
 
-from harness.results.merge import merge
-from harness.results.store import Store
+from harness.results.storage.merge import merge
+from harness.results.storage.store import Store
 
 
 @pytest.fixture(name="stores")

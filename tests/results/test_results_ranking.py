@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from harness import DataError
-from harness.results.paired import paired
-from harness.results.ranking import Comparison, difference, ranks, smallest_gap
 from harness.results.record import Record
-from harness.results.resampling import estimate
 from harness.results.samples import PerSample
+from harness.results.statistics.paired import paired
+from harness.results.statistics.resampling import estimate
+from harness.results.tables.ranking import Comparison, difference, ranks, smallest_gap
 
 Make = Callable[..., Record]
 LABELS = np.random.default_rng(9).integers(0, 2, 300)

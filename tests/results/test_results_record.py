@@ -23,7 +23,7 @@ from harness.results.migrations import SCHEMA_VERSION, migrate
 from harness.results.plain import plain
 from harness.results.record import DamagedRecordError, Record
 from harness.results.samples import PerSample
-from harness.results.weighted import WEIGHTED
+from harness.results.statistics.weighted import WEIGHTED
 
 Make = Callable[..., Record]
 GOLDEN = Path(__file__).parent / "golden" / "record-v1.json"

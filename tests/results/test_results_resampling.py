@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import matthews_corrcoef
 
-from harness.results import resampling
-from harness.results.paired import paired
-from harness.results.resampling import RESAMPLES, SEED, estimate, replicates, weights
 from harness.results.samples import PerSample
-from harness.results.statistics import Z95
+from harness.results.statistics import resampling
+from harness.results.statistics.differences import Z95
+from harness.results.statistics.paired import paired
+from harness.results.statistics.resampling import RESAMPLES, SEED, estimate, replicates, weights
 
 
 def answers(n: int = 120, seed: int = 0, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from made_records import make_record
 
 from harness import DataError
 from harness.results.revision import records_at
-from harness.results.store import Store
+from harness.results.storage.store import Store
 
 
 def git(folder: Path, *arguments: str) -> str:

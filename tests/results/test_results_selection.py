@@ -9,7 +9,7 @@ from made_records import make_record, make_reference
 
 from harness import HarnessError
 from harness.results.record import Record
-from harness.results.selection import Selection, bits_order
+from harness.results.tables.selection import Selection, bits_order
 
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {"igqvit": {"coarse": {"group": 2}}, "minmax": {}, "omse": {}}
 

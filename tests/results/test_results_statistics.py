@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from harness.results.paired import paired
 from harness.results.samples import PerSample
-from harness.results.statistics import Difference, mcnemar_p, mean_sd, seed_variance
+from harness.results.statistics.differences import Difference, mcnemar_p, mean_sd, seed_variance
+from harness.results.statistics.paired import paired
 
 Values = Sequence[float] | np.ndarray
 

@@ -12,7 +12,7 @@ import pytest
 from harness import StoreError
 from harness.results.checksum import sealed
 from harness.results.record import DamagedRecordError, Record
-from harness.results.store import Store, Unreadable
+from harness.results.storage.store import Store, Unreadable
 
 Make = Callable[..., Record]
 

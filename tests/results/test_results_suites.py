@@ -14,7 +14,7 @@ from harness import SuiteSpec
 from harness.report.tables import FORMATS
 from harness.results.published import PublishedRow
 from harness.results.record import Record
-from harness.results.suites import SuiteTable, suite_table
+from harness.results.tables.suites import SuiteTable, suite_table
 
 SUITE = SuiteSpec(name="both", summary="", columns=("a.top1", "a.other", "b.top1"),
                   averages={"average of 2": ("a.top1", "b.top1"), "average of 3": ("a.top1", "a.other", "b.top1")})

@@ -13,10 +13,10 @@ from harness import DataError
 from harness.options import parse_assignments
 from harness.results.options_text import as_settings
 from harness.results.published import PublishedRow
-from harness.results.ranking import Comparison, difference
 from harness.results.record import Environment, Record
-from harness.results.sections import require_same_scope
-from harness.results.tables import Section, build
+from harness.results.tables.ranking import Comparison, difference
+from harness.results.tables.sections import require_same_scope
+from harness.results.tables.table import Section, build
 
 Make = Callable[..., Record]
 

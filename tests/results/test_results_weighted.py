@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from harness.results.weighted import WEIGHTED
-from harness.results.weighted.average_precision import _RECALLS, _reached
+from harness.results.statistics.weighted import WEIGHTED
+from harness.results.statistics.weighted.average_precision import _RECALLS, _reached
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 

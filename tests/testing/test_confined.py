@@ -14,7 +14,7 @@ from harness import PluginError, cache_folder
 from harness.discovery import Plugin
 from harness.engine.writes import confined, free
 from harness.registry import registry
-from harness.results.atomic import write_text
+from harness.results.storage.atomic import write_text
 
 
 def _keep_in_the_cache() -> None:

@@ -23,7 +23,7 @@ from harness.engine.study import make_study
 from harness.engine.time_limit import time_limit
 from harness.registry import Catalogue, registry
 from harness.results.record import Failure, Record
-from harness.results.store import Store
+from harness.results.storage.store import Store
 from harness.testing.law import Conformance
 
 SOURCE = "plugin 'faulty' (harness-faulty 1.2)"

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness import OptionError, View
-from harness.results.store import Store
+from harness.results.storage.store import Store
 from harness.training.processes import Parallel, Processes
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

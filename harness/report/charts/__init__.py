@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from ...errors import PluginError
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
-from ...results.sections import Scope
+from ...results.tables.row_labels import Ablations
+from ...results.tables.sections import Scope
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
+from ...results.tables.row_labels import Ablations
 from . import NamedChart
 from .allocation_map import Cell, cells, columns, is_mixed
 from .points import Point, sections

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
+from ...results.tables.row_labels import Ablations
 from . import NamedChart
 from .families import method_channels
 from .labels import Align, Paper

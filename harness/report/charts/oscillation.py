@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
+from ...results.tables.row_labels import Ablations
 from . import NamedChart
 from .labels import SIZE
 from .points import Point, sections, whole

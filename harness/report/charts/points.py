@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from ...results.entry import Entry, Measured
 from ...results.record import Record
-from ...results.row_labels import Ablations, grouped
-from ...results.sections import Scope, split
-from ...results.selection import bits_order
-from ...results.statistics import mean_sd
+from ...results.statistics.differences import mean_sd
+from ...results.tables.row_labels import Ablations, grouped
+from ...results.tables.sections import Scope, split
+from ...results.tables.selection import bits_order
 
 Item = TypeVar("Item")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
+from ...results.tables.row_labels import Ablations
 from . import NamedChart
 from .points import Point, sections
 from .sensitivity_heads import HEAD, bits_note, heads_chart

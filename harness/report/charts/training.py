@@ -9,8 +9,8 @@ from typing import Any
 import altair as alt
 
 from ...results.entry import Measured
-from ...results.row_labels import Ablations
-from ...results.selection import bits_order
+from ...results.tables.row_labels import Ablations
+from ...results.tables.selection import bits_order
 from . import NamedChart
 from .families import COLOURS
 from .points import Point, sections, whole

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...results.entry import Measured
-from ...results.tables import Section
+from ...results.tables.table import Section
 from .board import Column
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...results.record import Record
-from ...results.row_labels import Ablations
-from ...results.sections import Scope
-from ...results.tables import heading_of
+from ...results.tables.row_labels import Ablations
+from ...results.tables.sections import Scope
+from ...results.tables.table import heading_of
 from ..charts import CHARTS, NamedChart
 from .names import anchor
 

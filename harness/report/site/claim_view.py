@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...registry import Registry
-from ...results.claims import VERDICTS, Verdict
+from ...results.claims.judge import VERDICTS, Verdict
 from ..claim_text import measured, paper_title, printed
 from ..claims import MIXED, overall
 
@@ -59,9 +59,9 @@ def _claim(key: str, verdicts: Sequence[Verdict], known: Registry, recorded: Col
 
 def _place(verdict: Verdict, recorded: Collection[str]) -> PlaceView:
     claim = verdict.claim
-    several = len(verdict.comparisons) > 1
+    several = len(verdict.contrasts) > 1
     found = [f"{each.first.label} / {each.second.label}: {measured(claim, each)}" if several else measured(claim, each)
-             for each in verdict.comparisons]
+             for each in verdict.contrasts]
     return PlaceView(verdict.verdict, verdict.where, tuple(found or [claim.untestable]), printed(claim, verdict.bits),
                      tuple(each for each in verdict.identities if each in recorded), verdict.commands)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import StoreError
-from ...results.atomic import store_errors
+from ...results.storage.atomic import store_errors
 
 MARKER = ".harness-site.json"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...results.identity import digest
-from ...results.sections import Scope
+from ...results.tables.sections import Scope
 
 
 def task_page(task: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...results.cells import Cell
 from ...results.entry import Measured
-from ...results.statistics import mean_sd
-from ...results.tables import Section
+from ...results.statistics.differences import mean_sd
+from ...results.tables.cells import Cell
+from ...results.tables.table import Section
 from ..columns import COLUMNS, DEFAULT, Content, Context, publication
 from ..document import Part
 from ..grid import Column as TableColumn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...results.identity import digest
-from ...results.suites import FULL_PRECISION_LABEL, SuiteRow, SuiteSection
+from ...results.tables.suites import FULL_PRECISION_LABEL, SuiteRow, SuiteSection
 from ..document import Part
 from ..grid import fixed
 from .board import Board, BoardRow, Column, bits_order

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from ...registry import Registry
 from ...results.entry import Entry
 from ...results.published import PublishedRow
-from ...results.suites import suite_table
-from ...results.tables import build
+from ...results.tables.suites import suite_table
+from ...results.tables.table import build
 from ..document import Document
 from ..tables import document
 from . import names

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ... import __version__
 from ...registry import Registry
-from ...results.claims import Verdict
+from ...results.claims.judge import Verdict
 from ...results.entry import Entry
 from ...results.published import PublishedRow
 from ...results.record import Record

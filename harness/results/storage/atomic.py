@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import StoreError
+from ...errors import StoreError
 from .faults import fault_point
 
 #: Age in seconds after which a temporary file cannot belong to a writer that is still at work.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..errors import DataError
-from .claim_data import Claim, Operand
-from .entry import Measured
-from .options_text import as_settings
-from .row_labels import Ablations
+from ...errors import DataError
+from ..entry import Measured
+from ..options_text import as_settings
+from ..tables.row_labels import Ablations
+from .claim import Claim, Operand
 
 
 class Runs:

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import StoreError
+from ...errors import StoreError
+from ..checksum import sealed
+from ..duplicates import distinct
+from ..entry import Entry, Measured
+from ..record import DamagedRecordError, Record
+from ..record_file import Unreadable, file_name, read, read_in_place, safe
 from . import atomic
-from .checksum import sealed
-from .duplicates import distinct
-from .entry import Entry, Measured
 from .index import Index
 from .lease import Holder, Lease, leases_lock, remove_stale
-from .record import DamagedRecordError, Record
-from .record_file import Unreadable, file_name, read, read_in_place, safe
 
 __all__ = ["Filter", "Store", "Unreadable", "read"]
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
-from ..errors import DataError
-from .options_text import as_settings
-from .plain import JsonObject
-from .record import FULL_PRECISION, BitsText, Part
+from ...errors import DataError
+from ..options_text import as_settings
+from ..plain import JsonObject
+from ..record import FULL_PRECISION, BitsText, Part
 
 #: The first part of a path to a number in a record; ``""`` is the main metric.
 QUANTITIES = ("metrics", "costs", "timings", "peak_memory", "notes")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from ..entry import Measured
+from ..published import PublishedRow
+from ..record import FULL_PRECISION, Reference
 from .cells import Cell, make_cell
-from .entry import Measured
-from .published import PublishedRow
 from .published_beside import PublishedBeside, published_order
 from .ranking import Comparison
-from .record import FULL_PRECISION, Reference
 from .remarks import EXPLANATION, remarks
 from .row_labels import Ablations, RowLabels, grouped
 from .sections import Scope, mixture, split

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from ..errors import UnknownNameError
-from .entry import Measured
+from ...errors import UnknownNameError
+from ..entry import Measured
 from .row_labels import Ablations, RowLabels
 
 

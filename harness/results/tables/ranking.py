@@ -7,12 +7,12 @@ from itertools import pairwise
 from statistics import median
 from typing import Generic, TypeVar
 
-from .entry import Measured
-from .paired import Runs, paired
-from .resampling import estimate
-from .samples import PerSample
+from ..entry import Measured
+from ..samples import PerSample
+from ..statistics.differences import Z95, Difference, mean_sd
+from ..statistics.paired import Runs, paired
+from ..statistics.resampling import estimate
 from .sections import Scope, require_same_scope
-from .statistics import Z95, Difference, mean_sd
 
 Name = TypeVar("Name")
 

@@ -15,15 +15,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from .. import __version__
-from ..errors import StoreError
+from ... import __version__
+from ...errors import StoreError
+from ..entry import Entry
+from ..migrations import SCHEMA_VERSION
+from ..parts import Parts
+from ..record_file import Unreadable, read_in_place
 from . import atomic
-from .entry import Entry
 from .index_rows import COLUMNS, LARGE, Interned, entries_of, row_of, unreadable_row
 from .locking import folder_lock
-from .migrations import SCHEMA_VERSION
-from .parts import Parts
-from .record_file import Unreadable, read_in_place
 
 #: Raise it when the tables of the index change. Another version of the harness or of records counts as well.
 INDEX_VERSION = 1

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from ..errors import DataError
-from .duplicates import distinct
-from .entry import Measured
+from ...errors import DataError
+from ..duplicates import distinct
+from ..entry import Measured
 
 Kind = TypeVar("Kind", bound=Measured)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .published import PublishedRow
+from ..published import PublishedRow
 
 
 class PublishedBeside:

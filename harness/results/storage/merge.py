@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import StoreError
-from .record_file import Unreadable
+from ...errors import StoreError
+from ..record_file import Unreadable
 from .store import Store
 
 

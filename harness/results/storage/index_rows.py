@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..errors import StoreError
-from .entry import Entry, EntryAsked
-from .parts import Parts
-from .record import Record
-from .record_file import Unreadable
+from ...errors import StoreError
+from ..entry import Entry, EntryAsked
+from ..parts import Parts
+from ..record import Record
+from ..record_file import Unreadable
 
 #: The columns of a row behind its number, folder, name and stamp. ``reason`` is that of a file without a usable
 #: record, whose other columns are empty. Columns named ``*_part`` hold numbers of parts.

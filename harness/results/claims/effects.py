@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .entry import Entry, Measured
-from .ranking import difference
-from .statistics import Difference, mean_sd
+from ..entry import Entry, Measured
+from ..statistics.differences import Difference, mean_sd
+from ..tables.ranking import difference
 
 #: What an interval is made from.
 Basis = Literal["samples", "samples and seeds", "seeds", "exact", "unknown"]

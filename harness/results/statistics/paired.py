@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..samples import PerSample
+from .differences import Z95, Difference, mcnemar_p, mean_sd, seed_variance
 from .resampling import SEED, estimate, replicates
-from .samples import PerSample
-from .statistics import Z95, Difference, mcnemar_p, mean_sd, seed_variance
 
 if TYPE_CHECKING:
     import numpy as np

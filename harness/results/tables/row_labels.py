@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .entry import Measured
-from .options_text import as_settings
+from ..entry import Measured
+from ..options_text import as_settings
 
 #: Method -> name of an ablation -> the options that turn it on (see :class:`harness.MethodSpec`).
 Ablations = Mapping[str, Mapping[str, Mapping[str, Any]]]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..specs import SuiteSpec
-from .entry import Measured
-from .published import PublishedRow
+from ...specs import SuiteSpec
+from ..entry import Measured
+from ..published import PublishedRow
+from ..statistics.differences import mean_sd
 from .published_beside import published_order
 from .row_labels import Ablations, grouped
 from .sections import Scope
 from .selection import bits_order
-from .statistics import mean_sd
-from .tables import heading_of
+from .table import heading_of
 
 FULL_PRECISION_LABEL = "full precision"
 

@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import HarnessError
-from .claim_data import Claim, Figures, Operand, read_claims
-from .claim_runs import Runs, check_names, commands
+from ...errors import HarnessError
+from ..entry import Measured
+from ..statistics.differences import Difference
+from ..tables.row_labels import Ablations
+from ..tables.sections import Scope, split
+from .claim import Claim, Figures, Operand, read_claims
 from .effects import Effect, effect
-from .entry import Measured
-from .row_labels import Ablations
-from .sections import Scope, split
-from .statistics import Difference
+from .runs import Runs, check_names, commands
 
 if TYPE_CHECKING:
-    from ..registry import Registry
-    from ..specs import MethodSpec, TaskSpec
+    from ...registry import Registry
+    from ...specs import MethodSpec, TaskSpec
 
-__all__ = ["VERDICTS", "Claim", "Comparison", "Figures", "Operand", "Verdict", "VerdictName", "claims_of", "judge",
+__all__ = ["VERDICTS", "Claim", "Contrast", "Figures", "Operand", "Verdict", "VerdictName", "claims_of", "judge",
            "read_claims"]
 
 VerdictName = Literal["reproduced", "not reproduced", "undecided", "not tested"]
@@ -30,7 +30,7 @@ VERDICTS: tuple[VerdictName, ...] = ("reproduced", "not reproduced", "undecided"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """One operand against another. ``effect`` is ``None`` where runs or numbers are missing; ``reason`` says which."""
 
     first: Operand
@@ -53,14 +53,14 @@ class Verdict:
     bits: str = ""
     scope: Scope | None = None
     budget: str = ""
-    comparisons: tuple[Comparison, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
     identities: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 
     @property
     def difference(self) -> Difference | None:
-        """That of the only comparison; ``None`` where there are several, or nothing is known."""
-        only = self.comparisons[0].effect if len(self.comparisons) == 1 else None
+        """That of the only contrast; ``None`` where there are several, or nothing is known."""
+        only = self.contrasts[0].effect if len(self.contrasts) == 1 else None
         return only.difference if only else None
 
     @property
@@ -133,27 +133,27 @@ def _at(claim: Claim, scope: Scope, runs: Runs, bits: str, budget: str) -> Verdi
         if budget and budget != runs.budgets(claim)[0]:
             return None  # nothing here trains: said once
         budget = ""
-    comparisons = tuple(_compared(claim, groups, first, second) for first, second in claim.pairs)
-    if all(each.verdict == "not tested" for each in comparisons):
+    contrasts = tuple(_compared(claim, groups, first, second) for first, second in claim.pairs)
+    if all(each.verdict == "not tested" for each in contrasts):
         return None
-    used = {record.identity for (first, second), each in zip(claim.pairs, comparisons, strict=True) if each.effect
+    used = {record.identity for (first, second), each in zip(claim.pairs, contrasts, strict=True) if each.effect
             for record in (*groups[first], *groups[second])}
-    missing = any(each.verdict == "not tested" for each in comparisons)
-    return Verdict(claim, _all_of([each.verdict for each in comparisons]), bits, scope, budget, comparisons,
+    missing = any(each.verdict == "not tested" for each in contrasts)
+    return Verdict(claim, _all_of([each.verdict for each in contrasts]), bits, scope, budget, contrasts,
                    tuple(sorted(used)), commands(claim, [bits]) if missing else ())
 
 
-def _compared(claim: Claim, groups: Sequence[Sequence[Measured]], first: int, second: int) -> Comparison:
+def _compared(claim: Claim, groups: Sequence[Sequence[Measured]], first: int, second: int) -> Contrast:
     operands = claim.operands[first], claim.operands[second]
     missing = [operand.label for operand, number in zip(operands, (first, second), strict=True) if not groups[number]]
     if missing:
-        return Comparison(*operands, "not tested", reason=f"no run of {' and '.join(missing)}")
+        return Contrast(*operands, "not tested", reason=f"no run of {' and '.join(missing)}")
     found = effect(groups[first], groups[second], claim.quantity, claim.ratio)
     if found is None:
-        return Comparison(*operands, "not tested", reason=f"records without {claim.quantity}")
+        return Contrast(*operands, "not tested", reason=f"records without {claim.quantity}")
     if found.basis == "samples" and any(record.asked.budget for record in (*groups[first], *groups[second])):
-        return Comparison(*operands, "undecided", found, "one seed of training, whose spread is not known")
-    return Comparison(*operands, _holds(claim, found), found, found.reason)
+        return Contrast(*operands, "undecided", found, "one seed of training, whose spread is not known")
+    return Contrast(*operands, _holds(claim, found), found, found.reason)
 
 
 def _holds(claim: Claim, found: Effect) -> VerdictName:
@@ -171,7 +171,7 @@ def _holds(claim: Claim, found: Effect) -> VerdictName:
 
 
 def _all_of(verdicts: Sequence[VerdictName]) -> VerdictName:
-    """A claim about several comparisons needs all of them, and fails with one."""
+    """A claim about several contrasts needs all of them, and fails with one."""
     if "not reproduced" in verdicts:
         return "not reproduced"
     return "reproduced" if set(verdicts) == {"reproduced"} else "undecided"

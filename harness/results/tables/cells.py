@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .entry import Measured
-from .published import PublishedRow
-from .statistics import Difference, mean_sd
+from ..entry import Measured
+from ..published import PublishedRow
+from ..statistics.differences import Difference, mean_sd
 
 #: The phases that are the method's own work; building the task, evaluating and counting costs are the harness's.
 METHOD_PHASES = ("allocate", "place", "calibrate", "train")

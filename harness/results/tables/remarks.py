@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .entry import Measured
-from .record import Reference
+from ..entry import Measured
+from ..record import Reference
 
 #: How the numbers of a section are to be read.
 EXPLANATION = (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .samples import PerSample
+from ..samples import PerSample
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,1 @@
+"""How sure a difference is: intervals, paired resampling, counts by sample."""

@@ -1,0 +1,1 @@
+"""Records as tables: what may stand together, in which order, with which remarks."""
