@@ -49,7 +49,8 @@ def main() -> None:
         timed("index looked at", lambda: Store(folder).entries())
         timed("index looked at, one task", lambda: Store(folder).entries(task=tasks[0]))
         timed("one method of one task", lambda: Store(folder).entries(task=tasks[0], method="method000"))
-        table(folder, tasks[0])
+        command("table", "--task", tasks[0], "--format", "md", "--results", str(folder),
+                "--output", str(folder / "table.md"))
         seed = time.time_ns() % 2**32
         write_all(folder, list(runs(tasks[:1], 1, range(seed, seed + 1)))[:10])
         timed("index with 10 new records", lambda: Store(folder).entries(task=tasks[0]))
@@ -108,14 +109,12 @@ def timed(what: str, action: Callable[[], object]) -> None:
     print(f"{what}: {time.perf_counter() - start:.2f} s, processor {time.process_time() - busy:.2f} s", flush=True)
 
 
-def table(folder: Path, task: str) -> None:
-    """Time ``harness table`` as a user runs it, in a process of its own."""
-    command = [sys.executable, "-m", "harness", "table", "--task", task, "--format", "md", "--results", str(folder),
-               "--output", str(folder / "table.md")]
+def command(*words: str) -> None:
+    """Time ``harness WORDS`` as a user runs it, in a process of its own."""
     start = time.perf_counter()
-    process = os.posix_spawn(sys.executable, command, os.environ)
+    process = os.posix_spawn(sys.executable, [sys.executable, "-m", "harness", *words], os.environ)
     _, status, usage = os.wait4(process, 0)
-    print(f"harness table --task {task}: {time.perf_counter() - start:.2f} s, processor "
+    print(f"harness {words[0]}: {time.perf_counter() - start:.2f} s, processor "
           f"{usage.ru_utime + usage.ru_stime:.2f} s, {usage.ru_maxrss / 2**10:.0f} MiB, exit code "
           f"{os.waitstatus_to_exitcode(status)}", flush=True)
 

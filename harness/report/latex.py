@@ -1,4 +1,4 @@
-"""A document as LaTeX: one floating table a part, with the rules of booktabs."""
+"""A document as LaTeX: one table a part with the rules of booktabs, over several pages where it is long."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from .document import Document, Part
 from .grid import Grid
 
 _HEAD = r"""% {title}
-% Made from records; do not edit. Needed in the preamble: \usepackage{{booktabs}}"""
+% Made from records; do not edit. Needed in the preamble: \usepackage{{booktabs,longtable}}"""
+
+#: Lines that fit on a page; a longer table would run out of it as a float.
+_PAGE = 40
 
 
 def to_latex(document: Document) -> str:
@@ -34,26 +37,26 @@ def _part(part: Part, label: str) -> Iterator[str]:
 
 
 def _table(grid: Grid, caption: str, label: str, notes: Iterable[str]) -> Iterator[str]:
-    yield r"\begin{table}"
-    yield r"\centering"
-    yield rf"\caption{{{escape(caption)}}}"
-    yield rf"\label{{{label}}}"
-    yield from tabular(grid)
-    for note in notes:
-        yield rf"\par\smallskip{{\footnotesize {escape(note)}}}"
-    yield r"\end{table}"
+    about = (rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}")
+    small = [rf"\par\smallskip{{\footnotesize {escape(note)}}}" for note in notes]
+    if sum(map(len, grid.texts())) > _PAGE:
+        yield from tabular(grid, "longtable", above=(*about, r"\\"), below=(r"\endhead",))
+        yield from small
+    else:
+        yield from (r"\begin{table}", r"\centering", *about, *tabular(grid), *small, r"\end{table}")
 
 
-def tabular(grid: Grid) -> Iterator[str]:
-    """The lines of one tabular; groups are set apart by a thin rule."""
-    yield rf"\begin{{tabular}}{{{''.join('r' if column.kind == 'number' else 'l' for column in grid.columns)}}}"
-    yield r"\toprule"
-    yield _line(column.title for column in grid.columns)
-    for group in grid.texts():
+def tabular(grid: Grid, environment: str = "tabular", *, above: Iterable[str] = (),
+            below: Iterable[str] = ()) -> Iterator[str]:
+    """The lines of one table, ``above`` and ``below`` its heads; groups are set apart by a thin rule."""
+    yield rf"\begin{{{environment}}}{{{''.join('r' if column.kind == 'number' else 'l' for column in grid.columns)}}}"
+    yield from (*above, r"\toprule", _line(column.title for column in grid.columns))
+    for number, group in enumerate(grid.texts()):
         yield r"\midrule"
+        yield from below if number == 0 else ()
         yield from map(_line, group)
     yield r"\bottomrule"
-    yield r"\end{tabular}"
+    yield rf"\end{{{environment}}}"
 
 
 def _line(cells: Iterable[str]) -> str:

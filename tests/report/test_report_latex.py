@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,7 +65,7 @@ def test_a_table() -> None:
 
 
 def test_the_preamble_that_it_needs_is_said() -> None:
-    assert r"\usepackage{booktabs}" in render(made_table(), "latex").splitlines()[1]
+    assert r"\usepackage{booktabs,longtable}" in render(made_table(), "latex").splitlines()[1]
 
 
 @pytest.mark.parametrize(("text", "written"), [
@@ -86,3 +89,29 @@ def test_a_row_that_begins_with_a_bracket_is_no_argument() -> None:
     grid = Grid((Column("a", "a"), Column("b", "b")), ((("x", "y"), ("[1]", "y"), ("*", "y")),))
     lines = to_latex(Document("t", (Part("p", grid),))).splitlines()
     assert [line for line in lines if line.endswith(r"y \\")] == [r"x & y \\", r"{}[1] & y \\", r"{}* & y \\"]
+
+
+KINDS = r"\begin{table}", r"\begin{longtable}{lr}"
+
+
+def _long(rows: int) -> Document:
+    grid = Grid((Column("a", "a"), Column("b", "b", "number")), tuple(((("x", float(row)),)) for row in range(rows)))
+    return Document("t", (Part("p", grid, notes=("a note",)),))
+
+
+def test_a_table_longer_than_a_page_goes_over_several() -> None:
+    short, long = (to_latex(_long(rows)) for rows in (40, 41))
+    assert ([kind in short for kind in KINDS], [kind in long for kind in KINDS]) == ([True, False], [False, True])
+    assert long.index(r"\midrule") < long.index(r"\endhead") < long.index("x & 0")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+def test_latex_takes_it(tmp_path: Path) -> None:
+    for name, text in {"made": render(made_table(), "latex"), "long": to_latex(_long(100))}.items():
+        (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
+    (tmp_path / "all.tex").write_text(r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
+                                      r"\input{made}\input{long}\end{document}")
+    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "too large for page" not in done.stdout
