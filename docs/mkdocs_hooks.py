@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from generate import commands, hooks, markers, plugins
+from generate import commands, hooks, laws, markers, plugins
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -14,6 +14,7 @@ from mkdocs.structure.pages import Page
 GENERATED = {
     "commands": commands.commands,
     "hooks": hooks.hooks,
+    "laws": laws.laws,
     "methods": plugins.methods,
     "quantized": plugins.quantized,
     "components": plugins.components,

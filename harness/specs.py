@@ -47,7 +47,10 @@ class Spec:
     """What every contributed component has: a unique name, a line of help, its code, its options.
 
     ``kinds``: the kinds of tasks (see :class:`TaskSpec`) that a method, or a part of one, works on; empty for all. A
-    run on another is not possible, which ``harness plan`` says before anything runs.
+    run on another is not possible, which ``harness plan`` says before anything runs. ``possible``: the same for what
+    depends on options; light code (no torch), ``possible(options, task: TaskSpec, bits: Bits) -> None``, that raises
+    :class:`harness.OptionError` for what it cannot do. ``checked_with``: options that ``harness check`` tries it with,
+    where its own would take minutes.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Spec:
     factory: str
     options: type[Options] = Options
     kinds: tuple[str, ...] = ()
+    possible: str = ""
+    checked_with: Mapping[str, Any] = field(default_factory=dict)
     #: Distribution or module that contributed it; stamped by the registry, shown in errors.
     plugin: str = field(default="", compare=False)
 
@@ -174,6 +179,7 @@ SpecType = TypeVar("SpecType", bound=Spec)
 
 def absolute(spec: SpecType, package: str, plugin: str) -> SpecType:
     """``spec`` with every relative factory resolved against ``package`` and its plugin stamped."""
-    changed: dict[str, Any] = {name: package + value for name in ("factory", "resolve", "published", "claims")
+    names = ("factory", "resolve", "possible", "published", "claims")
+    changed: dict[str, Any] = {name: package + value for name in names
                if (value := getattr(spec, name, "")).startswith((".", ":"))}
     return replace(spec, plugin=plugin, **changed)

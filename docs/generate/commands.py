@@ -18,8 +18,13 @@ from .markers import table
 def commands() -> str:
     """Every command in the order of ``harness --help``: what it does, its examples, arguments and options."""
     group: Any = typer.main.get_command(app)
-    return "\n".join(_command(info.name or "", info.callback, group.commands[info.name].params)
-                     for info in app.registered_commands if info.callback is not None)
+    before = app.registered_callback
+    assert before is not None
+    assert before.callback is not None
+    everywhere = table(["argument", "meaning"], list(_rows(before.callback, group.params)))
+    parts = ["## Before any command\n", "As in `harness --strict run study.toml`.\n", everywhere]
+    return "\n".join(parts + [_command(info.name or "", info.callback, group.commands[info.name].params)
+                              for info in app.registered_commands if info.callback is not None])
 
 
 def _command(name: str, function: Callable[..., Any], parameters: list[Any]) -> str:

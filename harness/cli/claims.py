@@ -57,7 +57,7 @@ def claims(method: Annotated[str | None, typer.Option(
         records = read.entries(Store(results), task=tasks, method=methods)
         verdicts = judge(wanted, records, known.ablations)
         if form is Format.terminal and output is None:
-            console = Console(highlight=False)
+            console = Console(highlight=False, emoji=False)
             for line in claim_lines(verdicts, known):
                 console.print(Text.assemble(*line), soft_wrap=True)
             return

@@ -66,7 +66,7 @@ def compare(before: Annotated[str, typer.Argument(
             if form is Format.md:
                 typer.echo(to_markdown(made), nl=False)
             else:
-                terminal.show(Console(highlight=False), made)
+                terminal.show(Console(highlight=False, emoji=False), made)
         worse = [] if fail_over is None else changes.worse(fail_over)
         if worse:
             typer.secho(f"{len(worse)} runs are worse by more than {fail_over:g}, or fail now", fg="red", err=True)

@@ -24,7 +24,7 @@ PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pa
 
 def doctor(results: Results = "results") -> None:  # type: ignore[assignment]
     """Check the installation; exit code 1 when a plugin is broken (2 in strict mode)."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(f"[bold]harness[/bold] {version('quantization-harness')}, Python {platform.python_version()}, "
                   f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     console.print("\n[bold]Packages[/bold]")

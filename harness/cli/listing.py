@@ -40,14 +40,14 @@ def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")],
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif not rows:
-        Console().print(f"No {kind.value} are contributed by the installed plugins.")
+        Console(emoji=False).print(f"No {kind.value} are contributed by the installed plugins.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in rows[0]:
             table.add_column(column, overflow="fold", no_wrap=column == "name")
         for row in rows:
             table.add_row(*map(escape, row.values()))
-        Console().print(table)
+        Console(emoji=False).print(table)
     if not as_json:
         warn_of_problems(known)
     if strict() and known.problems:

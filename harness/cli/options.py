@@ -38,6 +38,8 @@ Budgets = Annotated[str | None, typer.Option(
 SnapshotSeconds = Annotated[float | None, typer.Option(
     help="Seconds between snapshots of unfinished training; a killed run goes on from the last. [default: 60]",
     show_default=False)]
+Timeout = Annotated[float | None, typer.Option(
+    help="Seconds after which a run is given up as failed, and the next begins. [default: none]", show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of the records.")]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is already recorded.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks for every error.")]

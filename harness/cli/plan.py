@@ -38,7 +38,7 @@ def plan(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Task
     if as_json:
         typer.echo(json.dumps([_row(item) for item in planned], indent=2))
         return
-    console = Console()
+    console = Console(emoji=False)  # "module:Class:" is no picture
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     table = Table(box=None, pad_edge=False, header_style="bold")

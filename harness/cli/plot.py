@@ -53,7 +53,7 @@ def plot(kind: Annotated[str | None, typer.Argument(help="Kind of chart. See: ha
     harness plot allocation --task imagenet --method qvit --bits 3/3 --format png
     """
     if kinds:
-        _list(Console(highlight=False))
+        _list(Console(highlight=False, emoji=False))
         return
     if kind is None or task is None:
         raise OptionError("say which kind of chart, and of which task",

@@ -65,7 +65,7 @@ def reproduce(targets: Annotated[list[str], typer.Argument(
     given = {"data": data, "weights": weights, "batch_size": batch_size, "device": device, "threads": threads,
              "debug": debug or None}
     given = {key: value for key, value in given.items() if value is not None}
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     with reading() as reader:
         committed = _committed(reader, Store(results))
         studies = [_study(target, results, committed, given) for target in targets]

@@ -32,7 +32,7 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
         weights: o.Weights = None, assignments: o.Assignments = None, calibration: o.CalibrationSize = None,
         limit: o.Limit = None, budget: o.Budgets = None, results: o.Results = Path("results"), force: o.Force = False,
         batch_size: o.BatchSize = None, device: o.Device = None, threads: o.Threads = None,
-        snapshot_seconds: o.SnapshotSeconds = None,
+        snapshot_seconds: o.SnapshotSeconds = None, timeout: o.Timeout = None,
         debug: o.Debug = False) -> None:
     """Run methods on a task, record each result, and show the table.
 
@@ -51,11 +51,11 @@ def run(study_file: o.StudyFile = None, methods: o.Methods = None, task: o.Tasks
         "methods": methods, "task": task, "bits": bits, "seeds": seeds, "scale": scale, "model": model, "data": data,
         "weights": weights, "calibration": calibration, "limit": limit, "budget": budget, "results": str(results),
         "force": force or None, "batch_size": batch_size, "device": device, "threads": threads,
-        "snapshot_seconds": snapshot_seconds, "debug": debug or None})
+        "snapshot_seconds": snapshot_seconds, "timeout": timeout, "debug": debug or None})
     store = Store(Path(study.results))
     planned = make_plan(study, known, store)
     # Of several processes that train together, all but the first keep quiet.
-    console = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")
+    console = Console(highlight=False, emoji=False, quiet=os.environ.get("RANK", "0") != "0")
     for notice in dict.fromkeys(item.run.task.notice for item in planned if item.run.task.notice):
         console.print(f"[bold yellow]{escape(notice)}[/bold yellow]")
     try:
@@ -92,7 +92,7 @@ def _execute(study: Study, planned: list[Planned], store: Store, console: Consol
         if not together.speaks:
             store = Store(own.name)
         runner = Runner(registry(), store, progress, progress.announce, study.force, together.device(study.device),
-                        study.batch_size, study.snapshot_seconds, together, unfinished)
+                        study.batch_size, study.snapshot_seconds, together, unfinished, study.timeout)
         console.print(f"{len(to_do)} of {len(planned)} runs to do")
         outcomes = []
         for number, finished in enumerate(runner.execute(planned), start=1):

@@ -16,7 +16,7 @@ from ..errors import UnknownNameError
 from ..options import Choice, Options
 from ..registry import Registry, registry
 from ..results.storage.store import Store
-from ..specs import MethodSpec, Spec, SuiteSpec, TaskSpec
+from ..specs import AdapterSpec, MethodSpec, Spec, SuiteSpec, TaskSpec
 from .options import Results
 
 
@@ -24,10 +24,14 @@ def show(name: Annotated[str, typer.Argument(help="A method, task, suite, or any
          results: Results = Path("results")) -> None:
     """Show the paper, what is quantized, the options and the ablation switches."""
     known = registry()
-    console = Console()
+    console = Console(emoji=False)  # "module:Class:" is no picture
     for spec in _find(known, name):
         kind = type(spec).__name__.removesuffix("Spec").lower()
         console.print(f"[bold]{spec.name}[/bold]  ({kind}; {escape(spec.plugin)})\n{escape(spec.summary)}")
+        if spec.kinds or isinstance(spec, MethodSpec):
+            console.print(f"[bold]Kinds of tasks[/bold]  {escape(', '.join(spec.kinds) or 'all')}")
+        if isinstance(spec, AdapterSpec):
+            console.print(f"[bold]Attention class[/bold]  {escape(spec.attention)}")
         if isinstance(spec, MethodSpec):
             _show_method(console, spec)
             console.print(f"[bold]Recorded runs[/bold]  {Store(results).count(method=spec.name)} in {results}")
@@ -42,7 +46,8 @@ def show(name: Annotated[str, typer.Argument(help="A method, task, suite, or any
 
 
 def _find(known: Registry, name: str) -> list[Spec]:
-    catalogues = (known.methods, known.tasks, known.suites, known.searches, known.quantizers, known.losses, known.costs)
+    catalogues = (known.methods, known.tasks, known.suites, known.searches, known.quantizers, known.losses, known.costs,
+                  known.adapters)
     found: list[Spec] = [catalogue[name] for catalogue in catalogues if name in catalogue]  # type: ignore[misc]
     if not found:
         raise UnknownNameError("method, task or component", name, {n for c in catalogues for n in c})
@@ -55,7 +60,10 @@ def _show_method(console: Console, spec: MethodSpec) -> None:
         console.print(f"\n[bold]Paper[/bold]  {escape(paper.title)} ({escape(paper.authors)}; {escape(paper.venue)} "
                       f"{paper.year}) {paper.url}")
     console.print(f"[bold]Quantizes[/bold]  {escape(spec.quantizes)}")
-    console.print(f"[bold]Bits[/bold]  weights {spec.weight_bits}, activations {spec.activation_bits}")
+    console.print(f"[bold]Bits[/bold]  weights {spec.weight_bits}, activations {spec.activation_bits}, word embeddings "
+                  f"{spec.embedding_bits}")
+    for kind, (weights, activations) in spec.kind_bits.items():
+        console.print(f"[bold]Bits in {escape(kind)}[/bold]  weights {weights}, activations {activations}")
     console.print(f"[bold]Calibration samples in the paper[/bold]  {spec.calibration_size} "
                   "(a run uses --calibration, the same for every method)")
     if spec.ablations:
@@ -75,7 +83,9 @@ def _flat(prefix: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _show_task(console: Console, spec: TaskSpec) -> None:
-    console.print(f"\n[bold]Metric[/bold]  {escape(spec.metric)}")
+    console.print(f"\n[bold]Kind[/bold]  {escape(spec.kind)}; methods that train "
+                  f"{'run on it' if spec.trains else 'do not: it has no training loss'}")
+    console.print(f"[bold]Metric[/bold]  {escape(spec.metric)}")
     for scale, models in spec.models.items():
         console.print(f"[bold]Models at {scale} scale[/bold]  {escape(', '.join(models))}")
     console.print(f"[bold]Data[/bold]  {escape(spec.data_help)}")

@@ -108,7 +108,7 @@ def table(task: Annotated[str, typer.Option(help="Task or suite. See: harness li
     with reading() as read:
         made = _made(task, known, Store(results), read, selection, baseline, convention)
         if form is Format.terminal and output is None:
-            terminal.show(Console(highlight=False), document(made, view), whole=bool(view.columns))
+            terminal.show(Console(highlight=False, emoji=False), document(made, view), whole=bool(view.columns))
         else:
             _write(render(made, _format(form, output), view), output, check)
 

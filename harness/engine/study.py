@@ -53,6 +53,8 @@ class Study(Options):
     threads: int | None = Field(None, ge=1, description="CPU threads of torch", json_schema_extra=KNOB)
     snapshot_seconds: float = Field(60.0, gt=0, description="seconds between two snapshots of unfinished training",
                                     json_schema_extra=KNOB)
+    timeout: float | None = Field(None, gt=0, description="seconds after which a run is given up",
+                                  json_schema_extra=KNOB)
     debug: bool = Field(False, description="tracebacks for every error", json_schema_extra=KNOB)
 
     @field_validator("methods", "task", "bits", "model", "budget", mode="before")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import OptionError
-from ..options import Options, mutable_option, resolve
+from ..options import Options, merged, mutable_option, resolve
 from ..registry import registry
 from .law import Conformance, law, require
 
@@ -17,7 +17,14 @@ _UNKNOWN = "no_such_option_anywhere"
 
 
 class ComponentLaws(Conformance):
-    """What holds of every component."""
+    """What holds of every component. ``options``: what it is tried with, in place of its own or its spec's."""
+
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def tried(self) -> dict[str, Any]:
+        """The options that the laws try it with."""
+        return merged(self.spec.checked_with, self.options)
 
     @law("Give factory as \"module:attribute\" (a leading dot: in the plugin's package), and install what it imports")
     def test_its_code_can_be_loaded(self) -> None:

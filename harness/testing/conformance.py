@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from ..quantizers.base import Identity
 from ..registry import registry
 from ..request import Bits
 from ..specs import BitRange
+from .estimators import check_estimator
 from .law import law, require
 from .levels import check_description, check_levels
 from .method_contract import MethodContract
@@ -30,7 +29,6 @@ class MethodConformance(MethodContract):
     bit-widths that are compared: by default 4 and 8, or the nearest that it declares.
     """
 
-    options: ClassVar[Mapping[str, Any]] = {}
 
     @law("Place quantizers on weights and on activations (see harness.PlacementOptions)")
     def test_it_quantizes_weights_and_activations(self) -> None:
@@ -88,6 +86,14 @@ class MethodConformance(MethodContract):
     def test_more_bits_are_not_much_worse(self) -> None:
         low, high = (divergence(reference(), self.made(bits).outputs()).item() for bits in (self.few, self.many))
         require(high <= 1.1 * low + 1e-6, f"{self.many} diverges by {high:.3g}, {self.few} by {low:.3g}")
+
+    @law("Pass on the declared gradient (harness.round_ste, harness.fake_quantize), or set estimator on the "
+         "quantizer's class")
+    def test_its_quantizers_have_the_declared_gradients(self) -> None:
+        """At many bits, where rounding hides little of the slope."""
+        made = self.made(self.many)
+        for path, tensor in seen_by_quantizers(made).items():
+            check_estimator(path, made.model.quantizer(path), tensor)
 
     @law("See harness.Quantizer.describe: records and costs are made from it")
     def test_descriptions_are_well_formed(self) -> None:

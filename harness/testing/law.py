@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from ..engine.time_limit import TimeLimitError, can_be_limited, time_limit
 from ..errors import HarnessError
 from ..registry import registry
 
@@ -21,6 +22,10 @@ Method = TypeVar("Method", bound=Callable[..., None])
 #: Kind of a component -> the registry's catalogue of it.
 CATALOGUES = {"method": "methods", "quantizer": "quantizers", "search": "searches", "loss": "losses", "task": "tasks",
               "adapter": "adapters", "suite": "suites", "cost": "costs"}
+
+
+#: The law without which none of the others can be tried.
+LOADED = "test_its_code_can_be_loaded"
 
 
 class BrokenLawError(AssertionError):
@@ -43,13 +48,17 @@ def law(mend: str) -> Callable[[Method], Method]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one law: ``seen`` is empty where it is kept. ``trace``: of an error that is no message."""
+    """What became of one law: ``seen`` is empty where it is kept. ``trace``: of an error that is no message.
+
+    ``last``: no other law of the component can be tried.
+    """
 
     law: str
     seen: str
     mend: str
     seconds: float
     trace: str = ""
+    last: bool = False
 
     @property
     def kept(self) -> bool:
@@ -93,27 +102,31 @@ def worded(law: str) -> str:
     return law.removeprefix("test_").replace("_", " ")
 
 
-def judge(case: Conformance, law: str) -> Verdict:
-    """Try one law. Whatever it raises, the law is broken, and the others can be tried."""
+def judge(case: Conformance, law: str, timeout: float | None = None) -> Verdict:
+    """Try one law. Whatever it raises, the law is broken; so it is after ``timeout`` seconds (not on Windows)."""
     start = time.perf_counter()
     seen = trace = ""
+    mend, last = getattr(getattr(case, law), "mend", ""), law == LOADED
     try:
-        getattr(case, law)()
+        with time_limit(timeout if can_be_limited() else None, case.spec.plugin):
+            getattr(case, law)()
+        last = False
     except BrokenLawError as error:
         seen = str(error)
+    except TimeLimitError as error:
+        seen, mend, last = error.message, error.remedy, True
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a component may fail in any way
         seen = f"{type(error).__name__}: {error}"
         trace = "" if isinstance(error, HarnessError) else "".join(traceback.format_exception(error))
-    mend = getattr(getattr(case, law), "mend", "")
-    return Verdict(law, seen, mend, time.perf_counter() - start, trace)
+    return Verdict(law, seen, mend, time.perf_counter() - start, trace, last)
 
 
-def judged(case: Conformance) -> Iterator[Verdict]:
-    """Every law of a case, one after the other; only the first where the component's code cannot be loaded."""
+def judged(case: Conformance, timeout: float | None = None) -> Iterator[Verdict]:
+    """Every law of a case, one after the other, until one is the last: its code is not there, or does not end."""
     for law in case.laws():
-        verdict = judge(case, law)
+        verdict = judge(case, law, timeout)
         yield verdict
-        if law == "test_its_code_can_be_loaded" and not verdict.kept:
+        if verdict.last:
             return
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -34,7 +34,6 @@ class LossConformance(LeftBehindLaws):
 
     kind = "loss"
     loss: ClassVar[str]
-    options: ClassVar[Mapping[str, Any]] = {}
     method: ClassVar[str] = ""
     _probed: ClassVar[tuple[MethodRun, _Probe] | None] = None
 
@@ -44,7 +43,7 @@ class LossConformance(LeftBehindLaws):
 
     def build(self) -> Any:
         """A new loss."""
-        return registry().create(registry().losses, Choice(name=self.name, options=dict(self.options)))
+        return registry().create(registry().losses, Choice(name=self.name, options=self.tried))
 
     def runs(self) -> Iterator[MethodRun]:
         if isinstance(self.build(), Loss):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ..cost.summary import summarize
@@ -24,7 +24,6 @@ class MethodContract(LeftBehindLaws):
 
     kind = "method"
     method: ClassVar[str]
-    options: ClassVar[Mapping[str, Any]]
     low: ClassVar[Bits | None] = None
     high: ClassVar[Bits | None] = None
     _made: ClassVar[dict[Bits, MethodRun]] = {}
@@ -51,7 +50,7 @@ class MethodContract(LeftBehindLaws):
 
     def run(self, bits: Bits, **how: Any) -> MethodRun:
         """A fresh run; ``how``: see :func:`run_method`."""
-        return run_method(self.name, self.options, bits, PLACED, **how)
+        return run_method(self.name, self.tried, bits, PLACED, **how)
 
     def runs(self) -> Iterator[MethodRun]:
         yield self.made(self.few)
@@ -63,7 +62,7 @@ class MethodContract(LeftBehindLaws):
         for each in (weights, activations):
             require(1 <= each.low <= each.high <= 32, f"the bits from {each.low} to {each.high} are no range")
         for bits in (Bits(weights.low, activations.low), Bits(weights.high, activations.high)):
-            run = run_method(self.name, {}, bits, PLACED) if self.options else self.made(bits)
+            run = run_method(self.name, self.spec.checked_with, bits, PLACED) if self.options else self.made(bits)
             outputs = run.outputs()
             require(bool(outputs.isfinite().all()), f"at {bits} the outputs have NaN or infinity")
         for outside in (Bits(weights.low - 1, activations.low), Bits(weights.high, activations.high + 1)):

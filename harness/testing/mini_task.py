@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..engine.calibration import to_device
 from ..engine.plan import resolve_task
 from ..engine.workspace import adapters
+from ..engine.writes import confined
 from ..method import Batch, Samples, Scores, Task
 from ..model.instrument import InstrumentedModel, instrument
 from ..registry import registry
@@ -50,8 +51,9 @@ class Built:
 def built(request: TaskRequest) -> Built:
     """The task as asked for; raises :class:`harness.HarnessError` where it cannot be had."""
     known = registry()
-    task: Task = known.component(known.tasks[request.task])(resolve_task(known, request))
-    return Built(task, task.model().eval(), task.pool(), task.evaluation())
+    with confined(known):  # where a law builds it, the user's folder is the working folder
+        task: Task = known.component(known.tasks[request.task])(resolve_task(known, request))
+        return Built(task, task.model().eval(), task.pool(), task.evaluation())
 
 
 def count_of(inputs: Any) -> int:

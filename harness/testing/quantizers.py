@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -40,7 +40,6 @@ class QuantizerConformance(ComponentLaws):
 
     kind = "quantizer"
     quantizer: ClassVar[str]
-    options: ClassVar[Mapping[str, Any]] = {}
     few: ClassVar[int] = 4
     many: ClassVar[int] = 8
 
@@ -54,7 +53,7 @@ class QuantizerConformance(ComponentLaws):
 
     def build(self, site: Site, bits: int) -> Quantizer:
         """A new quantizer for a site."""
-        choice = Choice(name=self.name, options=dict(self.options))
+        choice = Choice(name=self.name, options=self.tried)
         return registry().create(registry().quantizers, choice, site, bits)
 
     def accepted(self, site: Site) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -27,7 +27,6 @@ class SearchConformance(LeftBehindLaws):
 
     kind = "search"
     search: ClassVar[str]
-    options: ClassVar[Mapping[str, Any]] = {}
     method: ClassVar[str] = ""
     option: ClassVar[str] = "search"
     bits: ClassVar[int] = 4
@@ -63,7 +62,7 @@ class SearchConformance(LeftBehindLaws):
         raise BrokenLawError("; ".join(refused) or "there is no method to try it in")
 
     def _hosts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        chosen = {"name": self.name, **self.options}
+        chosen = {"name": self.name, **self.tried}
         if self.method:
             yield self.method, {self.option: chosen}
             return
@@ -92,4 +91,4 @@ class SearchConformance(LeftBehindLaws):
         require(not different, f"a second run finds another {', '.join(different[:3])}")
 
     def resolved(self, given: dict[str, Any]) -> Any:
-        return super().resolved(merged(self.options, given))
+        return super().resolved(merged(self.tried, given))

@@ -72,7 +72,7 @@ class Surroundings:
     def _replaced(self) -> Iterator[tuple[Any, str, Any]]:
         for owner, name, value in self._functions.values():
             now = vars(owner).get(name, value)
-            if now is not value and not _by_torch(now):
+            if now is not value and not _by_torch(now, value):
                 yield owner, name, value
 
 
@@ -154,9 +154,10 @@ def _place(owner: Any) -> str:
     return owner.__name__ if isinstance(owner, ModuleType) else f"{owner.__module__}.{owner.__qualname__}"
 
 
-def _by_torch(function: Any) -> bool:
-    """torch's compiler wraps a few functions of torch when it is imported."""
-    return str(getattr(function, "__module__", "")).split(".")[0] == "torch" and "<locals>" not in str(
+def _by_torch(function: Any, before: Any) -> bool:
+    """torch's compiler wraps a few functions of torch when it is imported; each keeps its name."""
+    same = getattr(function, "__name__", "") == getattr(before, "__name__", "")
+    return same and str(getattr(function, "__module__", "")).split(".")[0] == "torch" and "<locals>" not in str(
         getattr(function, "__qualname__", ""))
 
 

@@ -44,7 +44,7 @@ class TrainingConformance(MethodConformance):
     def train(self, folder: Path | None = None) -> MethodRun:
         """A fresh run, placed, calibrated and trained; snapshots after every step in ``folder``."""
         snapshots = None if folder is None else Snapshots(folder, "conformance", seconds=0.0)
-        return run_method(self.name, self.options, self.few, (*PLACED, "train"), budget=self.budget,
+        return run_method(self.name, self.tried, self.few, (*PLACED, "train"), budget=self.budget,
                           snapshots=snapshots)
 
     def runs(self) -> Iterator[MethodRun]:

@@ -114,11 +114,12 @@ class Trainer:
         """
         generator = torch.Generator().manual_seed(self.seed)
         chosen = torch.randperm(len(self.samples.ids), generator=generator)[:count].tolist()
-        scorer, was_training = self.task.training_scorer(), model.training
+        scorer, training = self.task.training_scorer(), [module for module in model.modules() if module.training]
         model.eval()
         batch_size = min(batch_size, self.task.batch_size or batch_size)
         for start in range(0, len(chosen), batch_size):
             batch = self.load([View(index) for index in chosen[start:start + batch_size]])
             scorer.update(self.task.forward(model, batch.inputs), batch)
-        model.train(was_training)
+        for module in training:  # one by one: a model in evaluation mode may be wrapped in a module that is not
+            module.training = True
         return scorer.result()

@@ -25,6 +25,8 @@ def harness_quantizers() -> Iterable[QuantizerSpec]:
 @hookimpl
 def harness_losses() -> Iterable[LossSpec]:
     yield LossSpec(name="hidden", options=HiddenOptions, factory=".hidden_states:HiddenStates",
+                   # A detector's head has as many regions as it finds, which are not the teacher's.
+                   kinds=("classification", "language"),
                    summary="squared error of the hidden states: the embeddings' and every layer's output")
 
 

@@ -26,4 +26,5 @@ def harness_methods() -> Iterable[MethodSpec]:
 @hookimpl
 def harness_searches() -> Iterable[SearchSpec]:
     yield SearchSpec(name="bitsplit", summary="weight integers of least output error, bit plane by bit plane",
-                     factory=".search:BitSplitSearch", options=BitSplitOptions)
+                     factory=".search:BitSplitSearch", options=BitSplitOptions,
+                     possible=".options:enough_planes")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness import Choice, Options, PlacementOptions
+from harness import Bits, Choice, OptionError, Options, PlacementOptions, TaskSpec
 
 
 class BitSplitOptions(Options):
@@ -45,3 +45,10 @@ class BitSplitMethodOptions(PlacementOptions):
     head_bits: int | None = Field(8, ge=3, le=8, description="bits of the classifier's weight and input; "
                                                               "none: the run's")
     search: Choice = Field(Choice(name="bitsplit"), description="search that sets integers and scales")
+
+
+def enough_planes(options: BitSplitOptions, task: TaskSpec, bits: Bits) -> None:
+    """Raises :class:`harness.OptionError` for weights of bits that the search cannot split."""
+    if not 3 <= bits.weights <= 8:
+        raise OptionError(f"the search bitsplit needs 3 to 8 bits for weights, not {bits.weights}",
+                          "Choose --bits in that range, or another search")

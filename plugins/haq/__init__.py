@@ -12,4 +12,5 @@ from .options import HaqOptions
 @hookimpl
 def harness_searches() -> Iterable[SearchSpec]:
     yield SearchSpec(name="haq", summary="bits of each site by a DDPG agent, rewarded with accuracy",
-                     factory=".search:HaqSearch", options=HaqOptions, trains=True)
+                     factory=".search:HaqSearch", options=HaqOptions, trains=True,
+                     checked_with={"episodes": 24, "samples": 16})

@@ -44,8 +44,9 @@ class Agent:
 
     def __init__(self, states: int, options: HaqOptions, generator: torch.Generator) -> None:
         self._options, self._generator = options, generator
-        self.actor = _initialised(Actor(states, options.actor_hidden), generator)
-        self.critic = _initialised(Critic(states, options.critic_hidden), generator)
+        with torch.random.fork_rng(devices=[]):  # building a layer draws its first weights
+            self.actor = _initialised(Actor(states, options.actor_hidden), generator)
+            self.critic = _initialised(Critic(states, options.critic_hidden), generator)
         self._target_actor, self._target_critic = copy.deepcopy(self.actor), copy.deepcopy(self.critic)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self._actor_optimizer = kind(self.actor.parameters(), lr=options.actor_learning_rate)

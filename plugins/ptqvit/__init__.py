@@ -17,7 +17,7 @@ _BIAS = {"ranking": {"enabled": False}}
 def harness_methods() -> Iterable[MethodSpec]:
     yield MethodSpec(
         name="ptqvit", summary="alternating interval search for similar outputs, with ranking loss and bias correction",
-        factory=".method:PtqVit", options=PtqVitOptions,
+        factory=".method:PtqVit", options=PtqVitOptions, possible=".options:one_search_of_bits",
         paper=Paper("Post-Training Quantization for Vision Transformer", "Liu, Wang, Han, Zhang, Ma, Gao", "NeurIPS",
                     2021, "https://arxiv.org/abs/2106.14156"),
         quantizes="every weight and every input of linear layers and attention products, softmax output included, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import Choice, Context, OptionError, PostTraining, Site
+from harness import Choice, Context, PostTraining, Site
 
 from .options import PtqVitOptions
 
@@ -14,13 +14,6 @@ class PtqVit(PostTraining[PtqVitOptions]):
         if site.role == "head" and not self.options.quantize_head:
             return 32
         return super().bits_of(site, context)
-
-    def allocate(self, context: Context) -> None:
-        """Raises :class:`harness.OptionError` where two searches would choose the bits."""
-        if self.options.mixed is not None and self.options.mixed_precision != "off":
-            raise OptionError(f"ptqvit's bits cannot come from mixed={self.options.mixed.name} and from "
-                              f"mixed_precision={self.options.mixed_precision} at once", "Give one of the two")
-        super().allocate(context)
 
     def calibrate(self, context: Context) -> None:
         if self.options.mixed_precision != "off":

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness import ADDED_LATER, Choice, Options, PlacementOptions
+from harness import ADDED_LATER, Bits, Choice, OptionError, Options, PlacementOptions, TaskSpec
 
 
 class RankingOptions(Options):
@@ -98,3 +98,10 @@ class PtqVitOptions(PlacementOptions):
     mixed_precision: Literal["off", "nuclear", "hessian"] = Field(
         "off", description="search that gives each attention and each MLP module its bits, before the intervals")
     allocation: dict[str, Any] = Field(default_factory=dict, description="options of that search")
+
+
+def one_search_of_bits(options: PtqVitOptions, task: TaskSpec, bits: Bits) -> None:
+    """Raises :class:`harness.OptionError` where two searches would choose the bits."""
+    if options.mixed is not None and options.mixed_precision != "off":
+        raise OptionError(f"ptqvit's bits cannot come from mixed={options.mixed.name} and from "
+                          f"mixed_precision={options.mixed_precision} at once", "Give one of the two")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +97,16 @@ class GlueTaskOnBert(Task):
     def _splits(self) -> tuple[GlueSplit, ...]:
         """The train split and the validation splits."""
         if self.resolved.scale == "mini":
-            return tuple(made_split(name, self._task, rows(self._task.name, name), "the small generated language")
-                         for name in ("train", *self._task.validation_splits))
+            return tuple(_made(self._task.name, name) for name in ("train", *self._task.validation_splits))
         train, validation = find_splits(self.resolved.locations["data"], self._task)
         where = self.resolved.locations
         if [split.fingerprint for split in (train, *validation)] != [where["train"], *where["evaluation"]]:
             raise DataError(f"the sentences of {self._task.title} in {where['data']} have changed since the run was "
                             "planned", "Let nothing write to the data while runs are going on, then start again")
         return train, *validation
+
+
+@cache
+def _made(task: str, split: str) -> GlueSplit:
+    """A split of the small language, which takes seconds to make; nobody changes it."""
+    return made_split(split, GLUE_TASKS[task], rows(task, split), "the small generated language")

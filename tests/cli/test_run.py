@@ -107,6 +107,16 @@ def test_interruption_loses_nothing_that_was_finished(tmp_path, harness, records
     assert records()["minmax 8/8 s0"] == before
 
 
+def test_what_does_not_end_is_given_up_and_the_others_go_on(harness, records):
+    done = harness(*RUN, "--methods", "toy_sleep,minmax", "--bits", "8/8", "--set", "toy_sleep.seconds=60", "--timeout",
+                   "10")
+    assert done.returncode == 2
+    assert "not done after 10 seconds (--timeout)" in done.stdout
+    assert "it was stopped in" in done.stdout
+    assert {name: record["status"] for name, record in records().items()} == {
+        "full_precision 32/32 s0": "ok", "toy_sleep 8/8 s0": "failed", "minmax 8/8 s0": "ok"}
+
+
 def test_two_processes_share_a_folder(tmp_path, records):
     arguments = ("--methods", "toy_sleep", "--bits", "8/8,4/4", "--seeds", "0,1", "--set", "toy_sleep.seconds=0.2")
     both = [_started(tmp_path, *arguments) for _ in range(2)]

@@ -19,7 +19,7 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b|^(/data/|/models/|/elsewhere/|\.\./|res
 #: Programs of which the documentation shows a line, and which are not ours to try.
 OTHERS = {"xdg-open", "sha256sum"}
 #: Options of ``run`` that ``plan`` has not, because they change nothing of what is run.
-HOW = {"--device", "--threads", "--batch-size", "--snapshot-seconds"}
+HOW = {"--device", "--threads", "--batch-size", "--snapshot-seconds", "--timeout"}
 
 
 def split(line: str) -> list[list[str]]:

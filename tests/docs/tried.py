@@ -69,6 +69,8 @@ class Page:
                 check_installation(arguments)
                 if arguments[-1] == "." and (self.machine.here / "pyproject.toml").exists():
                     self.machine.install(*arguments[1:])
+            case "pytest":
+                self.machine.python("-m", "pytest", "-p", "no:cacheprovider", *arguments)
             case "tox":
                 check_tox(arguments)
             case "cd":

@@ -97,6 +97,18 @@ def test_bits_that_a_method_can_do_on_some_tasks_only(known: Registry, tmp_path:
     assert language.state == "missing"
 
 
+@pytest.mark.parametrize(("study", "reason"), [
+    ({"methods": "ptqvit:hessian", "set": {"ptqvit": {"mixed": "hawq"}}},
+     "ptqvit's bits cannot come from mixed=hawq and from mixed_precision=hessian at once"),
+    ({"methods": "minmax", "bits": "2/4", "set": {"minmax": {"search": "bitsplit"}}},
+     "the search bitsplit needs 3 to 8 bits for weights, not 2")])
+def test_what_a_method_or_a_component_says_of_its_options(known: Registry, tmp_path: Path, study: dict[str, Any],
+                                                          reason: str) -> None:
+    (item,) = plan(known, tmp_path, **study)
+    assert (item.state, item.reason) == ("impossible", reason)
+    assert all(other.state == "missing" for other in plan(known, tmp_path, methods=study["methods"]))
+
+
 def test_what_two_components_are_called_is_found_by_the_option(known: Registry) -> None:
     """A method, a quantizer and a loss may have one name."""
     known.losses._specs["uniform"] = replace(known.losses["kd"], name="uniform")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,15 @@ from faulty.methods import METHOD
 from typer.testing import CliRunner
 
 from harness import OptionError, UnknownNameError
-from harness.cli.check import check
+from harness.cli.check import _given, check
 from harness.discovery import Plugin
 from harness.registry import registry
 from harness.testing import CostConformance
+from harness.testing.cases import cases
 from harness.testing.law import Conformance
 
 Plant = Callable[..., Conformance]
-BROKEN = {"factory": "faulty.counting:upside_down"}
+BROKEN: dict[str, Any] = {"factory": "faulty.counting:upside_down"}
 
 
 def checked(*arguments: str) -> Any:
@@ -121,6 +123,39 @@ def test_a_plugin_that_cannot_be_used_breaks_a_law(monkeypatch: pytest.MonkeyPat
     assert "plugin 'torn' (harness-torn 3.0)\n  ModuleNotFoundError: No module named 'thread'" in done.output
 
 
+def test_one_of_two_plugins_that_claim_a_name_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Plugin("first", "first", "harness-first", "1.0")
+    second = Plugin("second", "second", "harness-second", "2.0",
+                    problem=f"method 'x' is contributed by {first.source} and plugin 'second' (harness-second 2.0)")
+    monkeypatch.setattr(registry(), "plugins", [first, second])
+    done = checked("first")
+    assert done.exit_code == 1
+    assert "plugin 'first' (harness-first 1.0)\n  method 'x' is contributed by" in done.output
+
+
+def test_a_component_that_does_not_end_is_given_up_and_the_next_is_tried(plant: Plant) -> None:
+    plant("cost", replace(COST.sound, factory="faulty.counting:endless"))
+    plant("cost", replace(COST.sound, name="next"))
+    done = checked("planted", "next", "--timeout", "0.5")
+    assert done.exit_code == 1
+    assert "  FAIL  it is a number\n        not done after 0.5 seconds (--timeout)\n" in done.output
+    assert "keeps plugin 'faulty' (harness-faulty 1.2): it was stopped in endless, " in done.output
+    assert done.output.count("it is a function of the operations") == 1  # of the next one
+    assert "1 broken" in done.output
+
+
+def test_what_two_components_are_called_is_set_for_the_method() -> None:
+    found = cases(registry(), ["minmax"])
+    given = _given(found, {"minmax": {"scope": "no_head"}})
+    assert {case.label: options for case, options in zip(found, given, strict=True)} == {
+        "method minmax": {"scope": "no_head"}, "search minmax": {}}
+
+
+def test_nothing_is_said_in_pictures(plant: Plant) -> None:
+    plant("cost", replace(COST.sound, factory="faulty:key:nowhere"))
+    assert "cannot load faulty:key:nowhere" in checked("planted").output
+
+
 PLUGIN = """
 from dataclasses import replace
 from harness import hookimpl
@@ -137,8 +172,9 @@ def harness_costs():
 def tested(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``pytest --pyargs harness.testing`` in a process, where an installed distribution has the plugin ``mixed``."""
     (tmp_path / "mixed.py").write_text(PLUGIN)
-    for name, points in (("mixed", "[harness]\nmixed = mixed\n"),
-                         ("suite", "[pytest11]\nharness = harness.testing.pytest_plugin\n")):
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["entry-points"]
+    (plugin,) = declared["pytest11"].items()
+    for name, points in (("mixed", "[harness]\nmixed = mixed\n"), ("suite", "[pytest11]\n{} = {}\n".format(*plugin))):
         info = tmp_path / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

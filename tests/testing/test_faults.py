@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty import Fault, Kind
+from faulty.adapters import ADAPTER
 from faulty.counting import COST, SUITE
 from faulty.methods import METHOD
 from faulty.quantizers import QUANTIZER
 from faulty.searches import LOSS, SEARCH
-from faulty.tasks import ADAPTER, TASK
+from faulty.tasks import TASK
 from faulty.training import TRAINING
 
 from harness.specs import Spec
@@ -41,8 +44,9 @@ def suite_of(plant: Plant, kind: str, fault: Fault | None = None) -> Conformance
 
 
 @pytest.fixture(autouse=True)
-def _another_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CPU by another name, so that the laws about devices are tried everywhere."""
+def _another_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A CPU by another name, so that the laws about devices are tried everywhere; and a folder for what is written."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(conformance, "other_devices", lambda: ["cpu:0"])
     monkeypatch.setattr(quantizers, "other_devices", lambda: ["cpu:0"])
 
@@ -67,3 +71,12 @@ def test_every_law_has_a_fault_and_says_what_to_mend(kind: str) -> None:
     assert all(law.mend for law in laws.values())
     elsewhere = set(MethodConformance.laws()) if kind == "training" else set()
     assert set(laws) - elsewhere <= {fault.law for fault in KINDS[kind].faults}
+
+
+@pytest.mark.parametrize(("kind", "factory"), [
+    ("method", "faulty.methods:SlowForward"), ("quantizer", "faulty.quantizers:Slow")])
+def test_a_hint_tells_of_what_is_slow(kind: str, factory: str, plant: Plant) -> None:
+    """How many times as long as the plain one it takes, the last such number of the hints."""
+    ratios = [float(re.findall(r"([\d.]+) times", suite_of(plant, kind, fault).hints()[-1])[-1])
+              for fault in (None, Fault("slow", "", "", {"factory": factory}))]
+    assert ratios[1] > 3 * ratios[0]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty.adapters import ADAPTER
 from faulty.any_component import Mutable, Thawed
 from faulty.methods import METHOD, Sound
-from faulty.tasks import ADAPTER, TASK
+from faulty.tasks import TASK
 
 from harness import Context, Method, MethodSpec, Options, PluginError, hookimpl
 from harness.engine.plan import make_plan
@@ -26,6 +27,7 @@ from harness.results.record import Failure, Record
 from harness.results.storage.store import Store
 from harness.testing.law import Conformance
 
+SOUND: Any = METHOD.sound
 SOURCE = "plugin 'faulty' (harness-faulty 1.2)"
 Run = Callable[..., tuple[Failure, Record]]
 
@@ -67,7 +69,7 @@ def run(plant: Callable[..., Conformance], tmp_path: Path, monkeypatch: pytest.M
     plant("task", TASK.sound)
 
     def ran(factory: str, task: str = "planted", **settings: Any) -> tuple[Failure, Record]:
-        plant("method", replace(METHOD.sound, factory=factory, trains=True, ablations={}))
+        plant("method", replace(SOUND, factory=factory, trains=True, ablations={}))
         store = Store(tmp_path / "results")
         keys = {"methods": "planted,minmax", "task": task, "calibration": 4, "limit": 4, "budget": "steps=1"}
         planned = make_plan(make_study(keys), registry(), store)
@@ -150,7 +152,7 @@ def test_a_time_limit_outside_of_the_main_thread_is_refused_in_words() -> None:
     (Thawed, "method 'planted': Thawed is not frozen"), (dict, "the options of method 'planted' are <class 'dict'>")])
 def test_options_that_could_change_are_refused_when_they_are_registered(options: Any, says: str) -> None:
     with pytest.raises(PluginError) as caught:
-        Catalogue("method", MethodSpec).add(replace(METHOD.sound, options=options))
+        Catalogue("method", MethodSpec).add(replace(SOUND, options=options))
     assert caught.value.message == says
     assert "harness.Options" in caught.value.remedy
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness import Context, QuantizationAware
 
 from .options import PowerMethodOptions
+from .quantizer import Power
 
 
 class PowerLaw(QuantizationAware[PowerMethodOptions]):
@@ -13,5 +14,5 @@ class PowerLaw(QuantizationAware[PowerMethodOptions]):
     def calibrate(self, context: Context) -> None:
         super().calibrate(context)
         scales = [quantizer.scale.detach().mean().item() for quantizer in context.model.quantizers.values()
-                  if hasattr(quantizer, "scale")]
+                  if isinstance(quantizer, Power)]
         context.notes["mean_first_scale"] = sum(scales) / len(scales)

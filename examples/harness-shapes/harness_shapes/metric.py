@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness import Scores
+from harness import Batch, Scores
 
-from .drawing import CLASSES, PictureBatch
+from .drawing import CLASSES
 
 
 def intersection_over_union(predicted: Tensor, wanted: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ class IouScorer:
         self._each: list[float] = []
         self._right = self._pixels = 0
 
-    def update(self, outputs: Tensor, batch: PictureBatch) -> None:
+    def update(self, outputs: Tensor, batch: Batch) -> None:
         predicted = outputs.argmax(1).cpu()
         self._each += intersection_over_union(predicted, batch.targets).tolist()
         self._right += int((predicted == batch.targets).sum())

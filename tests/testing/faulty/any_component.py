@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from harness import Options
+from harness import OptionError, Options
 
 from . import Fault
 
@@ -27,6 +27,17 @@ class Thawed(Options):
 
 class Careless(Options):
     model_config = ConfigDict(extra="ignore")
+
+
+class Gruff(Options):
+    depth: int = Field(3, description="depth")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look(cls, given: Any) -> Any:
+        if given:
+            raise OptionError("no")
+        return given
 
 
 class Untyped(Options):
@@ -50,6 +61,9 @@ FAULTS = (
     Fault("a mutable default", "test_no_option_is_mutable", "has the mutable default []", {"options": Mutable}),
     Fault("options that can be changed", "test_no_option_is_mutable", "not frozen", {"options": Thawed}),
     Fault("any option accepted", "test_an_unknown_option_is_refused", "was accepted", {"options": Careless}),
+    Fault("a refusal without remedy", "test_an_unknown_option_is_refused", "names no option", {"options": Gruff}),
+    Fault("a refusal that names nothing", "test_an_option_of_a_wrong_type_is_refused", "does not name it",
+          {"options": Gruff}),
     Fault("any value accepted", "test_an_option_of_a_wrong_type_is_refused", "accepts anything", {"options": Untyped}),
     Fault("a default out of bounds", "test_the_defaults_are_valid", "greater than or equal to 4",
           {"options": OutOfBounds}),

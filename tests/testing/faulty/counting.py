@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,11 @@ def drawn(operations: Sequence[Operation]) -> float:
 
 def crashes(operations: Sequence[Operation]) -> float:
     raise ZeroDivisionError("no number")
+
+
+def endless(operations: Sequence[Operation]) -> float:
+    while True:
+        time.sleep(0.01)
 
 
 def upside_down(operations: Sequence[Operation]) -> float:

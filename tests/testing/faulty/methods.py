@@ -17,6 +17,19 @@ from harness import BitRange, Context, Method, MethodSpec, Options, Quantizer, S
 
 from . import Fault, Kind, NoOptions
 from .any_component import FAULTS
+from .placed import (
+    Detached,
+    Halves,
+    Hidden,
+    Lying,
+    NanForOneToken,
+    OneSample,
+    OtherInDouble,
+    Single,
+    Sized,
+    Slow,
+    Untold,
+)
 
 
 class Sound(Method[Options]):
@@ -56,6 +69,13 @@ class WeightsOnly(Sound):
                 context.model.place(path, self.quantizer(site, context.bits.weights))
 
 
+class ActivationsOnly(Sound):
+    def place(self, context: Context) -> None:
+        for path, site in context.model.sites.items():
+            if not site.is_weight:
+                context.model.place(path, self.quantizer(site, context.bits.activations))
+
+
 class MakesNan(Sound):
     def afterwards(self, context: Context) -> None:
         context.model.quantizer("head.weight").get_parameter("scale").data.fill_(torch.nan)
@@ -64,17 +84,6 @@ class MakesNan(Sound):
 class Idle(Sound):
     def place(self, context: Context) -> None:
         """Nothing is placed."""
-
-
-class Lying(Uniform):
-    """One bit more than it says."""
-
-    def __init__(self, site: Site, bits: int) -> None:
-        super().__init__(site.layout.partition("tensor"), bits + 1)
-
-    def describe(self) -> dict[str, Any]:
-        described = super().describe()
-        return described | {"bits": described["bits"] - 1}
 
 
 class MoreValuesInWeights(Sound):
@@ -87,40 +96,6 @@ class MoreValuesInActivations(Sound):
         return super().quantizer(site, bits) if site.is_weight else Lying(site, bits)
 
 
-class Halves(Uniform):
-    def quantize(self, tensor: Tensor) -> Tensor:
-        return super().quantize(tensor) / 2
-
-
-class Untold(Uniform):
-    def describe(self) -> dict[str, Any]:
-        return {"bits": 4}
-
-
-class Hidden(Uniform):
-    """Keeps what was calibrated out of its state."""
-
-    factor = 1.0
-
-    def quantize(self, tensor: Tensor) -> Tensor:
-        return super().quantize(tensor * self.factor)
-
-
-class Sized(Uniform):
-    """Knows the size of the tensor that it saw first."""
-
-    seen: tuple[int, ...] = ()
-
-    def quantize(self, tensor: Tensor) -> Tensor:
-        self.seen = self.seen or tensor.shape[1:]
-        return super().quantize(tensor.reshape(-1, *self.seen))
-
-
-class Single(Uniform):
-    def quantize(self, tensor: Tensor) -> Tensor:
-        return super().quantize(tensor.float()).float()
-
-
 def on_activations(kind: type[Uniform]) -> type[Sound]:
     """The sound method with another quantizer on activations."""
     class Other(Sound):
@@ -129,7 +104,9 @@ def on_activations(kind: type[Uniform]) -> type[Sound]:
     return Other
 
 
-HalvesThem, Describes, RemembersSizes, InSinglePrecision = map(on_activations, (Halves, Untold, Sized, Single))
+(HalvesThem, Describes, RemembersSizes, InSinglePrecision, NoGradient, FailsForOneToken, LosesSamples, OtherThere,
+ SlowForward) = map(on_activations, (Halves, Untold, Sized, Single, Detached, NanForOneToken, OneSample, OtherInDouble,
+                                     Slow))
 
 
 class HidesState(on_activations(Hidden)):  # type: ignore[misc]
@@ -156,6 +133,19 @@ class WorseWithBits(Sound):
 class OtherDevice(Sound):
     def reach(self, context: Context, reach: Tensor) -> Tensor:
         return reach if context.calibration.device.index is None else reach * 20
+
+
+class Generous(BitRange):
+    """Says that it goes from 2 to 8, and takes all."""
+
+    def __contains__(self, bits: object) -> bool:
+        return True
+
+
+class NanAtTwoBits(MakesNan):
+    def afterwards(self, context: Context) -> None:
+        if context.bits.weights == 2:
+            super().afterwards(context)
 
 
 class FailsAtTwoBits(Sound):
@@ -189,7 +179,11 @@ def _train(context: Context) -> None:
 
 
 def _patch(context: Context) -> None:
-    nn.functional.gelu = lambda x: x
+    vars(nn.functional)["gelu"] = lambda x: x
+
+
+def _swap(context: Context) -> None:
+    vars(nn.functional)["gelu"] = torch.relu
 
 
 def _teacher(context: Context) -> None:
@@ -207,7 +201,8 @@ def _switch_off(context: Context) -> None:
 
 
 def _bake(context: Context) -> None:
-    context.model.operation("head").bake()
+    head: Any = context.model.operation("head")
+    head.bake()
 
 
 def _hook(context: Context) -> None:
@@ -229,14 +224,15 @@ SetsThreads, SetsType, SetsVariable, Moves = (
     acting(lambda context: torch.set_num_threads(torch.get_num_threads() + 1)),
     acting(lambda context: torch.set_default_dtype(torch.float64)),
     acting(lambda context: os.environ.update(FAULTY="1")), acting(lambda context: os.chdir("/")))
-Deterministic, Silences, Patches = (
+Deterministic, Silences, Patches, Swaps = (
     acting(lambda context: torch.use_deterministic_algorithms(not torch.are_deterministic_algorithms_enabled())),
-    acting(lambda context: warnings.simplefilter("ignore")), acting(_patch))
+    acting(lambda context: warnings.simplefilter("ignore")), acting(_patch), acting(_swap))
 Hooks, SwitchesOff, Bakes, Trains = map(acting, (_hook, _switch_off, _bake, _train))
 ChangesTeacher, ChangesOriginal, Writes, Saves = map(acting, (_teacher, _full_precision, _write, _save))
 
 GLOBAL, LEFT = "test_nothing_global_is_changed", "test_the_model_is_left_as_others_need_it"
 HARMED = "test_the_full_precision_model_and_the_teacher_are_unchanged"
+ODD = "test_it_takes_one_sample_and_odd_numbers_of_tokens"
 BITS = "test_the_bits_that_it_declares_work_and_others_are_refused"
 
 
@@ -248,6 +244,7 @@ METHOD = Kind(
     MethodSpec(name="planted", summary="sound", factory="faulty.methods:Sound", quantizes="all", options=NoOptions,
                ablations={"none": {}}),
     (*FAULTS,
+     fault("ActivationsOnly", "test_it_quantizes_weights_and_activations", "no weight"),
      fault("WeightsOnly", "test_it_quantizes_weights_and_activations", "no activation"),
      fault("MakesNan", "test_outputs_are_finite_and_have_changed", "NaN"),
      fault("Idle", "test_outputs_are_finite_and_have_changed", "full precision"),
@@ -256,12 +253,17 @@ METHOD = Kind(
      fault("HalvesThem", "test_static_quantizers_are_idempotent", "not idempotent"),
      fault("Unseeded", "test_the_same_seed_gives_the_same_model", "differ"),
      fault("WorseWithBits", "test_more_bits_are_not_much_worse", "diverges"),
+     fault("NoGradient", "test_its_quantizers_have_the_declared_gradients", "the gradient is 0, not 1"),
      fault("Describes", "test_descriptions_are_well_formed", "dynamic, granularity, groups, quantizer"),
      fault("HidesState", "test_its_state_goes_through_a_safetensors_file", "answers otherwise"),
-     fault("RemembersSizes", "test_it_takes_one_sample_and_odd_numbers_of_tokens", "shape"),
+     fault("RemembersSizes", ODD, "shape"),
+     fault("FailsForOneToken", ODD, "1 samples of 1 tokens give NaN"),
+     fault("LosesSamples", ODD, "3 samples of 9 tokens give (1, 5)"),
+     fault("OtherThere", "test_it_runs_in_double_precision", "in double precision answers otherwise"),
      fault("InSinglePrecision", "test_it_runs_in_double_precision", "should be the same"),
      fault("OtherDevice", "test_it_gives_nearly_the_same_on_every_device", "on cpu:0"),
-     fault("FailsAtTwoBits", BITS, "ZeroDivisionError"),
+     fault("FailsAtTwoBits", BITS, "ZeroDivisionError"), fault("NanAtTwoBits", BITS, "at 2/2 the outputs have NaN"),
+     Fault("bits without an end", BITS, "1/2 is not refused", {"weight_bits": Generous()}),
      Fault("bits the wrong way round", BITS, "no range", {"weight_bits": BitRange(8, 2)}),
      Fault("an ablation that does not exist", "test_its_ablations_and_task_options_are_valid", "unknown option",
            {"ablations": {"deep": {"depth": 3}}}),
@@ -273,6 +275,7 @@ METHOD = Kind(
      fault("Moves", GLOBAL, "the working folder"), fault("Deterministic", GLOBAL, "deterministic mode"),
      fault("Silences", GLOBAL, "hide all warnings"),
      fault("Patches", GLOBAL, "torch.nn.functional.gelu was replaced"),
+     fault("Swaps", GLOBAL, "torch.nn.functional.gelu was replaced"),
      fault("Hooks", LEFT, "a hook on model.head"), fault("Trains", LEFT, "in training mode"),
      fault("SwitchesOff", LEFT, "the quantizer of head.input switched off"),
      fault("Bakes", LEFT, "the weight of head baked"),

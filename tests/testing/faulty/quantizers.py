@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import Options, Partition, QuantizerSpec, Site, Uniform
+from harness import Options, Partition, QuantizationError, Quantizer, QuantizerSpec, Site, Uniform
 
 from . import Fault, Kind, NoOptions
 from .any_component import FAULTS
@@ -30,6 +30,10 @@ class Plain(Uniform):
         super().__init__(Partition.tensor(), bits)
 
 
+def refuses_all(options: Options, site: Site, bits: int) -> Quantizer:
+    raise QuantizationError("no site is good enough", "Use another quantizer")
+
+
 class Flat(Plain):
     def quantize(self, tensor: Tensor) -> Tensor:
         return super().quantize(tensor).flatten(1)
@@ -46,6 +50,39 @@ class InPlace(Plain):
 class OneType(Plain):
     def quantize(self, tensor: Tensor) -> Tensor:
         return super().quantize(tensor).float()
+
+
+class OverflowsInBfloat(Plain):
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return super().quantize(tensor) * (torch.nan if tensor.dtype == torch.bfloat16 else 1)
+
+
+class Moods(Plain):
+    """Each one is made otherwise."""
+
+    made = itertools.count(1)
+
+    def __init__(self, options: Options, site: Site, bits: int) -> None:
+        super().__init__(options, site, bits)
+        self.mood = next(self.made)
+
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return super().quantize(tensor) * self.mood
+
+
+class NanGradient(Plain):
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return super().quantize(tensor) + (tensor - tensor.detach()).abs().sqrt().mean()
+
+
+class NanForOneToken(Plain):
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return super().quantize(tensor) * (torch.nan if tensor.shape[-2] == 1 else 1)
+
+
+class Slow(Plain):
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return torch.stack([super(Slow, self).quantize(tensor) for _ in range(50)])[0]
 
 
 class Halves(Plain):
@@ -157,7 +194,11 @@ GRADIENT = "test_its_gradient_is_the_declared_one"
 QUANTIZER = Kind(
     QuantizerSpec(name="planted", summary="sound", factory="faulty.quantizers:sound", options=NoOptions),
     (*FAULTS,
-     fault("Uncouth", REFUSALS, "ZeroDivisionError"),
+     fault("Uncouth", REFUSALS, "ZeroDivisionError"), fault("refuses_all", REFUSALS, "refuses every site"),
+     fault("OverflowsInBfloat", INPUT, "bfloat16 gives NaN"),
+     fault("Moods", "test_it_is_deterministic", "two quantizers made alike differ"),
+     fault("NanGradient", GRADIENT, "the gradient has NaN"),
+     fault("NanForOneToken", "test_it_takes_one_sample_and_odd_numbers_of_tokens", "gives NaN"),
      fault("Flat", INPUT, "became"), fault("InPlace", INPUT, "changed in place"), fault("OneType", INPUT, "float64"),
      fault("Halves", "test_it_is_idempotent", "the second time"),
      fault("MoreValues", "test_it_takes_at_most_two_to_the_bits_values_a_slot", "values"),

@@ -25,6 +25,10 @@ def unlisted(request: TaskRequest) -> Resolved:
     return Resolved(task="planted", scale="mini", model="huge_vit", fingerprint="1", weights_hash="1")
 
 
+def of_another_task(request: TaskRequest) -> Resolved:
+    return Resolved(task="imagenet", scale="mini", model="tiny_vit", fingerprint="1", weights_hash="1")
+
+
 def accepts_all(request: TaskRequest) -> Resolved:
     return Resolved(task="planted", scale="mini", model="tiny_vit", fingerprint="1", weights_hash="1")
 

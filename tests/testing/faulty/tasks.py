@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness import AdapterSpec, Batch, HeadSplit, Resolved, Samples, Scorer, Scores, TaskSpec, View
-from harness.testing.tiny_vit import TinyAttention, TinyAttentionTwin, _split, tiny_vit
+from harness import Batch, Resolved, Samples, Scorer, Scores, TaskSpec, View
+from harness.testing.tiny_vit import TinyAttention, tiny_vit
 from harness.testing.toy import Noise, ToyScorer, ToyTask
 
 from . import Fault, Kind, NoOptions
@@ -229,6 +229,7 @@ TASK = Kind(
      Fault("a heavy resolve", "test_it_resolves_without_torch", "torch was imported",
            {"resolve": "faulty.tasks:resolve"}),
      light("another_every_time", SAME, "resolved twice"), light("unlisted", SAME, "'huge_vit' is not among"),
+     light("of_another_task", SAME, "it resolves to imagenet"),
      light("accepts_all", REFUSED, "it accepts"), light("gruff", REFUSED, "has no remedy"),
      task("InTraining", MODEL, "in training mode"), task("Unseeded", MODEL, "two models differ"),
      task("Twins", NAMES, "16 samples have 1 names"), task("Numbers", NAMES, "the names of samples are"),
@@ -246,62 +247,3 @@ TASK = Kind(
      task("Seeds", GLOBAL, "torch's random state"), task("Writes", GLOBAL, "was about to write"),
      task("Saves", GLOBAL, "model.pt was left"),
      ))
-
-
-class WrongScale(TinyAttentionTwin):
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = _split(self.qkv(x))
-        return self.proj(self.core(query, key, value, 1.0).transpose(1, 2).flatten(2))
-
-
-class Detaches(TinyAttentionTwin):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.detach())
-
-
-class OwnProducts(TinyAttentionTwin):
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = _split(self.qkv(x))
-        attention = torch.softmax(query @ key.transpose(-2, -1) * self.core.dim**-0.5, dim=-1)
-        return self.proj((attention @ value).transpose(1, 2).flatten(2))
-
-
-class OddHeads(TinyAttentionTwin):
-    def projections(self) -> Mapping[str, tuple[str, HeadSplit]]:
-        return {"qkv": ("out", HeadSplit(-2, 5, 3))}
-
-
-class NoTwin(nn.Module):
-    def __init__(self, original: nn.Module) -> None:
-        super().__init__()
-
-
-class StaysSwapped(TinyAttentionTwin):
-    def restored(self) -> nn.Module:
-        return self
-
-
-class Awake(TinyAttentionTwin):
-    def __init__(self, original: nn.Module) -> None:
-        super().__init__(original)
-        self.train()
-
-
-def twin(name: str, law: str, says: str) -> Fault:
-    return Fault(name, law, says, {"factory": f"faulty.tasks:{name}"})
-
-
-SITES, BACK = "test_every_product_of_the_class_has_sites", "test_the_original_comes_back"
-
-ADAPTER = Kind(
-    AdapterSpec(name="planted", summary="sound", factory="harness.testing.tiny_vit:TinyAttentionTwin",
-                attention=f"{TinyAttention.__module__}.{TinyAttention.__qualname__}", options=NoOptions),
-    (*FAULTS,
-     twin("WrongScale", "test_the_twin_answers_as_the_original", "the answers differ"),
-     Fault("a class that no model has", "test_the_twin_answers_as_the_original", "no task here has a mini model with",
-           {"attention": "nowhere.Attention"}),
-     twin("Detaches", "test_the_twin_has_the_originals_gradients", "gradient"),
-     twin("OwnProducts", SITES, "is never called"),
-     twin("OddHeads", "test_its_projections_are_made_of_heads", "5 heads"),
-     twin("StaysSwapped", BACK, "other modules"), twin("Awake", BACK, "in training mode")),
-    {"task": "planted"})

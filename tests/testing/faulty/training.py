@@ -13,6 +13,7 @@ from harness import (
     Choice,
     Context,
     Group,
+    Identity,
     Loss,
     LossOptions,
     MethodSpec,
@@ -130,6 +131,39 @@ class OneTypeOnly(Sound):
         context.model.place(site.path, NoBfloat(site.layout.partition("tensor"), context.bits.activations))
 
 
+class NanInBfloat(Uniform):
+    def quantize(self, tensor: Tensor) -> Tensor:
+        return super().quantize(tensor) * (torch.nan if tensor.dtype == torch.bfloat16 else 1)
+
+
+class NanInHalf(Sound):
+    def calibrate(self, context: Context) -> None:
+        super().calibrate(context)
+        site = context.model.sites["blocks.0.attn.query"]
+        context.model.place(site.path, NanInBfloat(site.layout.partition("tensor"), context.bits.activations))
+
+
+class GivesUp(Sound):
+    def train(self, context: Context) -> None:
+        super().train(context)
+        context.model.place("head.weight", Identity())
+
+
+class Notes(Sound):
+    """Notes what was not."""
+
+    steps, loss = 0, 1.0
+
+    def train(self, context: Context) -> None:
+        super().train(context)
+        stage = context.notes["training"][0]
+        context.notes["training"] = [stage | {"steps": self.steps, "loss": [self.loss]}]
+
+
+class NotesNan(Notes):
+    steps, loss = 8, float("nan")
+
+
 class HooksWhileTraining(Sound):
     def train(self, context: Context) -> None:
         super().train(context)
@@ -140,6 +174,7 @@ def fault(method: str, law: str, says: str) -> Fault:
     return Fault(method, law, says, {"factory": f"faulty.training:{method}"})
 
 
+KEPT = "test_training_keeps_the_bits_that_were_asked_for"
 CHANGES = "test_training_changes_weights_and_quantizers"
 
 #: Faults of training alone.
@@ -149,9 +184,13 @@ TRAINING = Kind(
     (fault("FreezesWeights", CHANGES, "no weight of the model"),
      fault("FreezesScales", CHANGES, "no parameter of a quantizer"),
      fault("Unnoted", "test_training_is_noted", "no stage is noted"),
-     fault("TakesOff", "test_training_keeps_the_bits_that_were_asked_for", "head.weight ends at 16"),
+     fault("Notes", "test_training_is_noted", "took no step"),
+     fault("NotesNan", "test_training_is_noted", "has NaN among its losses"),
+     fault("GivesUp", KEPT, "head.weight is quantized before training or after it, not both"),
+     fault("TakesOff", KEPT, "head.weight ends at 16"),
      fault("Unbakable", "test_training_leaves_a_model_that_evaluates_alike_when_baked", "with baked weights"),
      fault("Undetermined", "test_training_is_deterministic", "two trainings differ"),
      fault("Forgets", "test_training_that_was_killed_goes_on_where_it_was", "two trainings differ"),
+     fault("NanInHalf", "test_it_trains_in_bfloat16", "under autocast the outputs have NaN"),
      fault("OneTypeOnly", "test_it_trains_in_bfloat16", "bfloat16 is not supported"),
      fault("HooksWhileTraining", LEFT, "a hook on model.head")))
