@@ -16,6 +16,10 @@ def distinct(records: Iterable[Kind]) -> tuple[list[Kind], list[tuple[Kind, ...]
     A failure gives way to a result; among records that agree the oldest counts. Both lists are in the order of the
     identities, whatever the order of ``records``.
     """
+    records = list(records)
+    known = {record.identity: record for record in records}
+    if len(known) == len(records):  # nearly always, and much faster
+        return [known[identity] for identity in sorted(known)], []
     runs: dict[str, list[Kind]] = {}
     for record in records:
         runs.setdefault(record.identity, []).append(record)

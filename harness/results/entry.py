@@ -7,12 +7,13 @@ larger parts are fetched and read when they are first asked for. Statistics and 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from pydantic_core import from_json
 
 from .parts import Parts
 from .record import FULL_PRECISION, Costs, Environment, Failure, Record, Reference
@@ -96,14 +97,15 @@ class Measured(Protocol):
 
 @dataclass(slots=True, eq=False)
 class EntryAsked:
-    """What the run of an entry was asked to do."""
+    """What the run of an entry was asked to do. What is its own comes first, then what it shares with other seeds."""
 
+    seed: int
+    _parts: Parts
     task: str
     scale: str
     model: str
     method: str
     bits: str
-    seed: int
     fingerprint: str
     weights_hash: str
     calibration_size: int
@@ -111,7 +113,6 @@ class EntryAsked:
     budget: str
     configuration_hash: str
     _configuration: int
-    _parts: Parts
 
     @property
     def configuration(self) -> Mapping[str, Any]:
@@ -130,10 +131,7 @@ class Entry:
     asked: EntryAsked
     identity: str
     numbers: str
-    status: str
-    notice: str
     created: str
-    main_metric: str
     peak_memory: int | None
     _value: float | None
     _metrics: str
@@ -141,13 +139,17 @@ class Entry:
     _number: int
     _folder: Path
     _name: bytes
-    _options: int
-    _metrics_beside: int
     _environment: int
     _failure: int | None
     _reference: int | None
     _costs: int | None
+    _samples: int | None
     _parts: Parts
+    status: str
+    notice: str
+    main_metric: str
+    options: Mapping[str, Any]
+    metrics_beside: tuple[str, ...]
 
     @property
     def path(self) -> Path:
@@ -169,25 +171,14 @@ class Entry:
     @property
     def metrics(self) -> dict[str, float]:
         """Name to value."""
-        found: dict[str, float] = json.loads(self._metrics)
+        found: dict[str, float] = from_json(self._metrics)
         return found
 
     @property
     def timings(self) -> dict[str, float]:
         """Phase to seconds."""
-        found: dict[str, float] = json.loads(self._timings)
+        found: dict[str, float] = from_json(self._timings)
         return found
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options that were given."""
-        found: Mapping[str, Any] = self._parts.plain(self._options)
-        return found
-
-    @property
-    def metrics_beside(self) -> tuple[str, ...]:
-        """Names of metrics that tables show beside the main one."""
-        return tuple(self._parts.plain(self._metrics_beside))
 
     @property
     def environment(self) -> Environment:
@@ -214,7 +205,7 @@ class Entry:
     @property
     def per_sample(self) -> PerSample | None:
         """What the main metric needs of each sample."""
-        return self._parts.large(PerSample, "per_sample", self._number)
+        return None if self._samples is None else self._parts.samples(self._samples, self._number)
 
     def record(self) -> Record:
         """The whole record, from its file; raises as :func:`~harness.results.record_file.read` does."""

@@ -10,17 +10,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ..errors import StoreError
+from .samples import PerSample
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Entries whose large fields are fetched together: who asks for one mostly asks for those beside it.
+#: Entries whose samples are fetched together: who asks for those of one mostly asks for those beside it.
 _BLOCK = 64
-#: Characters of large fields that are kept; beyond, all are forgotten and fetched again.
+#: Bytes of samples that are kept; beyond, all are forgotten and fetched again.
 _KEPT = 2**28
 
 _PART = "SELECT text FROM part WHERE number = ?"
-_LARGE = ("SELECT number, large.text FROM entry LEFT JOIN large ON large.entry = number AND field = ? "
-          "WHERE number BETWEEN ? AND ?")
+_SAMPLES = "SELECT entry, raw FROM samples WHERE entry BETWEEN ? AND ?"
 
 
 class Parts:
@@ -32,9 +32,9 @@ class Parts:
     def __init__(self, connection: sqlite3.Connection, index: Path) -> None:
         self._connection = connection
         self._index = index
-        self._shared: dict[tuple[type | None, int], Any] = {}
-        self._texts: dict[tuple[str, int], str | None] = {}
-        self._large: dict[tuple[str, int], Any] = {}
+        self._plain: dict[int, Any] = {}
+        self._models: dict[tuple[type, int], Any] = {}
+        self._samples: dict[int, bytes] = {}
         self._kept = 0
 
     def __del__(self) -> None:
@@ -42,41 +42,33 @@ class Parts:
 
     def plain(self, number: int) -> Any:
         """A part as plain JSON data, shared by all who ask: not to be changed."""
-        key = (None, number)
-        if key not in self._shared:
-            self._shared[key] = json.loads(self._fetch(_PART, number)[0][0])
-        return self._shared[key]
+        if number not in self._plain:
+            self._plain[number] = json.loads(self._fetch(_PART, number)[0][0])
+        return self._plain[number]
 
     def model(self, kind: type[Model], number: int | None) -> Model | None:
         """A part as the model of a field, ``None`` where the record has none."""
         if number is None:
             return None
         key = (kind, number)
-        if key not in self._shared:
-            self._shared[key] = kind.model_validate_json(self._fetch(_PART, number)[0][0])
-        found: Model = self._shared[key]
+        if key not in self._models:
+            self._models[key] = kind.model_validate_json(self._fetch(_PART, number)[0][0])
+        found: Model = self._models[key]
         return found
 
-    def large(self, kind: type[Model], field: str, entry: int) -> Model | None:
-        """A field of one entry that is as large as there are samples; ``None`` where the record has none."""
-        key = (field, entry)
-        if key not in self._large:
-            text = self._large_text(field, entry)
-            self._large[key] = None if text is None else kind.model_construct(**json.loads(text))
-        found: Model | None = self._large[key]
-        return found
-
-    def _large_text(self, field: str, entry: int) -> str | None:
-        if (field, entry) not in self._texts:
+    def samples(self, shape: int, entry: int) -> PerSample:
+        """The samples of one entry; ``shape``: the part that says how its bytes are to be read."""
+        if entry not in self._samples:
             if self._kept > _KEPT:
-                self._texts, self._large, self._kept = {}, {}, 0
+                self._samples, self._kept = {}, 0
             first = entry - entry % _BLOCK
-            for number, text in self._fetch(_LARGE, field, first, first + _BLOCK - 1):
-                self._texts[field, number] = text
-                self._kept += len(text or "")
-            if (field, entry) not in self._texts:
+            found = dict(self._fetch(_SAMPLES, first, first + _BLOCK - 1))
+            if entry not in found:
                 raise StoreError("a record was replaced while it was looked at", "Run the same command again")
-        return self._texts.pop((field, entry))
+            self._samples |= found
+            self._kept += sum(map(len, found.values()))
+        n, encoding, statistic = self.plain(shape)
+        return PerSample(n, encoding, self._samples[entry], statistic)
 
     def _fetch(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:

@@ -22,9 +22,9 @@ from pydantic import (
 from ..errors import StoreError
 from .checksum import opened
 from .identity import digest, identity
+from .kept_samples import PerSampleField
 from .migrations import SCHEMA_VERSION, migrate, readable_version
 from .plain import READ_AS_JSON, Json, JsonObject
-from .samples import PerSample
 
 #: The method name of the record that holds the full-precision result; an ordinary record at 32/32.
 FULL_PRECISION = "full_precision"
@@ -160,7 +160,7 @@ class Record(Part):
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     main_metric: str = ""
     metrics_beside: tuple[str, ...] = ()
-    per_sample: PerSample | None = None
+    per_sample: PerSampleField | None = None
     reference: Reference | None = None
     costs: Costs | None = None
     coverage: Json = Field(default_factory=list)

@@ -103,6 +103,12 @@ def test_sensitivity_without_the_whole_draws_no_differences():
     assert {row["text"] for row in rows(chart, "part", "from")} == {"87.50", "25.00"}
 
 
+@pytest.mark.parametrize("kind", ["accuracy-bits", "accuracy-bops"])
+def test_probes_are_in_charts_of_sensitivity_alone(kind):
+    assert [text(chart) for chart in _build(kind, [make_reference(), *_sensitive()])] == [
+        text(chart) for chart in _build(kind, [make_reference(), *_sensitive()[:1]])]
+
+
 def test_sensitivity_by_head():
     records = [charted("variation", "8/8", right=right, budget="1ep", options={"head_probe": probe})
                for probe, right in (({"block": 0, "head": 0, "bits": 2}, (1, 1, 1, 0)),

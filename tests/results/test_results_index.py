@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -195,7 +195,7 @@ def _scribble(path: Path) -> None:
 def _other_version(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE version SET text = '0'")
-        connection.execute("UPDATE entry SET method = 'as it was in version 0'")
+        connection.execute("UPDATE setting SET method = 'as it was in version 0'")
     connection.close()
 
 
@@ -241,6 +241,18 @@ def test_an_empty_folder_stays_as_it_is(store: Store) -> None:
     store.records_folder.mkdir(parents=True)
     assert store.entries() == ([], [])
     assert list(store.folder.iterdir()) == [store.records_folder]
+
+
+def test_what_seeds_share_is_kept_once(store: Store) -> None:
+    for seed in range(3):
+        store.put(make_record(seed=seed, options={"g": 12}))
+    store.put(make_record(seed=3, failed="NaN", options={"g": 12}))
+    entries = store.entries()[0]
+    with closing(sqlite3.connect(store.folder / "index" / "records.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM setting").fetchone() == (2,)
+    assert len({id(entry.options) for entry in entries}) == 1
+    assert sorted((entry.asked.seed, entry.status) for entry in entries) == [(0, "ok"), (1, "ok"), (2, "ok"),
+                                                                            (3, "failed")]
 
 
 def test_the_index_stays_out_of_the_repository(store: Store) -> None:

@@ -76,6 +76,13 @@ def test_parts_of_one_and_percent_do_not_mix(make_record: Make) -> None:
     assert difference([percent], [part]) is None
 
 
+def test_a_seed_without_samples_leaves_nothing_to_pair(make_record: Make) -> None:
+    whole = [make_record("a", seed=seed, right=[1, 1, 0, 1]) for seed in (0, 1)]
+    lacking = [make_record("b", seed=0, right=[1, 0, 0, 1]), make_record("b", seed=1, per_sample=None)]
+    assert difference(whole, lacking[:1]) is not None
+    assert difference(whole, lacking) is None
+
+
 def test_the_smallest_gap(make_record: Make) -> None:
     """By its formula, over neighbours in the order of the figures; those that agree everywhere say nothing."""
     answers = {name: answered(right, seed) == LABELS

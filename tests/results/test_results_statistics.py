@@ -130,6 +130,19 @@ def test_bits_are_paired_as_their_values_are(ones: int, others: int, n: int, ran
         assert found.p is None
 
 
+def test_counts_of_many_runs_stay_exact() -> None:
+    """Sums of products beyond the whole numbers that 32-bit floats have."""
+    generator = np.random.default_rng(4)
+    first, second = ((generator.random((100, 20_001)) < right).astype(float) for right in (0.95, 0.94))
+    found = over_seeds(dict(enumerate(first)), dict(enumerate(second)))
+    each = first.sum(0).astype(int) - second.sum(0).astype(int)
+    n, total, squares = len(each), int(each.sum()), int((each**2).sum())
+    variance = (n * squares - total**2) / (n * n * (n - 1) * 100**2)
+    by_seed = np.var(first.mean(1) - second.mean(1), ddof=1) / 100
+    assert found.value == total / (n * 100)
+    assert found.standard_error == pytest.approx(math.sqrt(variance + by_seed), rel=1e-12)
+
+
 def test_values_and_bits_pair() -> None:
     """One method's values happen to be all 0 or 1."""
     assert difference([0.5, 1.0, 0.0], [1.0, 1.0, 0.0]).value == pytest.approx(-0.5 / 3)

@@ -276,3 +276,19 @@ def test_a_row_is_called_by_the_name_of_its_ablation(make_record: Make) -> None:
                make_record(options={"group": 3}, configuration={"group": 3})]
     (section,) = build(records, (), "imagenet", ablations=ablations).sections
     assert {row.label for row in section.rows} == {"minmax", "minmax:coarse", "minmax (group=3)"}
+
+
+@pytest.mark.parametrize("options", [{"only": ["q"]}, {"leave_out": ["ffn"]}, {"head_probe": {"block": 0}}])
+def test_a_probe_of_a_part_is_shown_and_not_ranked(options: dict[str, Any], make_record: Make,
+                                                   make_reference: Make) -> None:
+    whole, other, part, full = rights(300, 200, 390, 395)
+    members = [make_reference(full), make_record("a", right=whole), make_record("b", right=other),
+               make_record("a", right=part, options=options, configuration=options)]
+    (section,) = build(members, [], "imagenet").sections
+    found = [(row.label.split()[0], cell.rank, cell.drop, cell.difference is None) for row, cell in section.cells()]
+    assert found == [("a", 1, 23.75, True), ("b", 2, 48.75, False), ("a", None, 1.25, True)]
+    assert [bool(row.options) for row in section.rows] == [False, False, True]
+    assert any("probes" in remark for remark in section.remarks)
+    (without,) = build(members[:3], [], "imagenet").sections
+    assert section.gaps == without.gaps
+    assert not any("probes" in remark for remark in without.remarks)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from ...results.entry import Entry, Measured
 from ...results.record import Record
 from ...results.statistics.differences import mean_sd
+from ...results.tables.probes import probe
 from ...results.tables.row_labels import Ablations, grouped
 from ...results.tables.sections import Scope, split
 from ...results.tables.selection import bits_order
@@ -74,8 +75,10 @@ class Drawn:
         return tuple(sorted({point.bits for point in self.points}, key=bits_order))
 
 
-def sections(records: Iterable[Measured], convention: str, ablations: Ablations) -> list[Drawn]:
-    """Every section with a finished run that is not the reference."""
+def sections(records: Iterable[Measured], convention: str, ablations: Ablations, *,
+             probes: bool = False) -> list[Drawn]:
+    """Every section with a finished run that is not the reference; ``probes``: with those of parts of the model."""
+    records = records if probes else [record for record in records if not probe(record)]
     scopes = sorted(split(records).items(), key=lambda item: (item[0].task, item[0].order))
     made = [_section(scope, members, convention, ablations) for scope, members in scopes]
     methods = {(bool(point.budget), point.method) for section in made for point in section.points}

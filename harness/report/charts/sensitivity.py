@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from ...results.entry import Measured
+from ...results.tables.probes import HEAD, PARTS, probe
 from ...results.tables.row_labels import Ablations
 from . import NamedChart
 from .points import Point, sections
-from .sensitivity_heads import HEAD, bits_note, heads_chart
-from .sensitivity_parts import PARTS, parts_chart
+from .sensitivity_heads import bits_note, heads_chart
+from .sensitivity_parts import parts_chart
 from .style import named, unique
 
 
@@ -23,7 +24,7 @@ def build(records: Iterable[Measured], *, convention: str = "plain",
           ablations: Ablations = MappingProxyType({})) -> list[NamedChart]:
     """Of each section, method, bit-width and set of other options: one chart of parts, and one of heads."""
     made = []
-    for section in sections(records, convention, ablations):
+    for section in sections(records, convention, ablations, probes=True):
         for members in _alike(section.points):
             whole = next((point for point in members if not _which(point)), None)
             by_part = [point for point in members if _which(point) in PARTS]
@@ -42,9 +43,7 @@ def build(records: Iterable[Measured], *, convention: str = "plain",
 
 
 def _which(point: Point) -> str:
-    """The option that makes the row a test of sensitivity; empty for all others."""
-    given = point.records[0].options
-    return next((option for option in (*PARTS, HEAD) if given.get(option)), "")
+    return probe(point.records[0])
 
 
 def _alike(points: Iterable[Point]) -> list[list[Point]]:

@@ -7,12 +7,10 @@ from typing import Any
 
 import altair as alt
 
+from ...results.tables.probes import HEAD
 from .labels import SIZE
 from .points import Drawn, Point
 from .style import tooltip
-
-#: The option that names the head.
-HEAD = "head_probe"
 
 
 def bits_note(points: Sequence[Point]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from ...results.tables.probes import probe
 from .labels import SIZE
 from .points import Drawn, Point
 from .scales import linear
@@ -17,13 +18,10 @@ GROUPS = {"": ("all quantized", "#000000", "diamond"),
           "leave_out": ("all but one part quantized", "#0072B2", "circle"),
           "only": ("one part quantized", "#D55E00", "square")}
 
-#: The options that name the parts.
-PARTS = tuple(filter(None, GROUPS))
-
 
 def parts_chart(section: Drawn, points: Sequence[Point]) -> Any:
-    """A line from the figure with all parts quantized (the point that none of :data:`PARTS` is given for) to each."""
-    whole = next((point for point in points if not _option(point)), None)
+    """A line from the figure with all parts quantized (the point that is no probe) to each."""
+    whole = next((point for point in points if not probe(point.records[0])), None)
     rows = sorted((_row(point, whole, section.metric) for point in points),
                   key=lambda row: (list(GROUPS).index(row["option"]), -row["value"], row["part"]))
     order = [row["part"] for row in rows]
@@ -59,7 +57,7 @@ def parts_chart(section: Drawn, points: Sequence[Point]) -> Any:
 
 
 def _row(point: Point, whole: Point | None, metric: str) -> dict[str, Any]:
-    option = _option(point)
+    option = probe(point.records[0])
     parts = "+".join(map(str, point.records[0].options.get(option) or ()))
     name = {"": "all", "leave_out": f"all but {parts}", "only": f"only {parts}"}[option]
     start = whole.value if whole else point.value
@@ -69,8 +67,3 @@ def _row(point: Point, whole: Point | None, metric: str) -> dict[str, Any]:
             "low": point.value - sd, "high": point.value + sd, "label": point.label,
             "text": f"{point.value:.2f}{change}", metric: round(point.value, 3),
             "deviation over seeds": None if point.sd is None else round(point.sd, 3), "seeds": len(point.records)}
-
-
-def _option(point: Point) -> str:
-    given = point.records[0].options
-    return next((option for option in PARTS if given.get(option)), "")

@@ -40,14 +40,15 @@ def summary(board: Board) -> SectionSummary:
     where, rank = columns.index(by), columns.index("rank") if "rank" in columns else None
     full = next((row.cells[where] for row in board.rows if row.kind == "reference"), None)
     best = [_best(row, where, rank) for bits in board.bits
-            if (row := _first(board.rows, bits, where)) is not None]
+            if (row := _first(board.rows, bits, where, rank)) is not None]
     return SectionSummary(board.name, board.heading, len(board.rows), board.columns[where].title,
                           full[0] if full else "", tuple(best))
 
 
-def _first(rows: Sequence[BoardRow], bits: str, where: int) -> BoardRow | None:
+def _first(rows: Sequence[BoardRow], bits: str, where: int, rank: int | None) -> BoardRow | None:
+    """The best ranked row; of a suite, which has no ranks, the best row."""
     known = [row for row in rows if row.kind == "measured" and row.bits == bits and row.cells[where]]
-    return max(known, key=lambda row: row.cells[where][1], default=None)
+    return max(known, key=lambda row: (rank is None or row.cells[rank] is not None, row.cells[where][1]), default=None)
 
 
 def _best(row: BoardRow, where: int, rank: int | None) -> Best:

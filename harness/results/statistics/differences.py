@@ -36,12 +36,17 @@ class Difference:
         return self.low <= 0.0 <= self.high
 
 
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean."""
+    return math.fsum(values) / len(values)
+
+
 def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and sample standard deviation (n - 1); ``None`` for the latter of a single value."""
-    mean = math.fsum(values) / len(values)
+    middle = mean(values)
     if len(values) < 2:
-        return mean, None
-    return mean, math.sqrt(math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))
+        return middle, None
+    return middle, math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (len(values) - 1))
 
 
 def seed_variance(first: Mapping[int, float], second: Mapping[int, float]) -> float:

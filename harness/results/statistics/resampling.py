@@ -52,7 +52,8 @@ def replicates(samples: PerSample) -> Floats:
 
 def estimate(samples: PerSample) -> float:
     """The metric of the samples as they are, in parts of 1."""
-    return _estimate(samples) if samples.words is None else samples.count / samples.n
+    packed = samples.packed()
+    return _estimate(samples) if packed is None else int.from_bytes(packed).bit_count() / samples.n
 
 
 @lru_cache(maxsize=_KEPT)

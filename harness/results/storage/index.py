@@ -22,11 +22,11 @@ from ..migrations import SCHEMA_VERSION
 from ..parts import Parts
 from ..record_file import Unreadable, read_in_place
 from . import atomic
-from .index_rows import COLUMNS, LARGE, Interned, entries_of, row_of, unreadable_row
+from .index_rows import COLUMNS, SETTING, Interned, entries_of, row_of, settings_of, unreadable_row
 from .locking import folder_lock
 
 #: Raise it when the tables of the index change. Another version of the harness or of records counts as well.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 _VERSION = f"{INDEX_VERSION}/{SCHEMA_VERSION}/{__version__}"
 #: Records between two commits: what a kill can cost.
 _BATCH = 500
@@ -38,9 +38,10 @@ _PATIENCE = 60.0
 _TABLES = f"""
 BEGIN;
 CREATE TABLE part (number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE TABLE setting (number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, {", ".join(SETTING)});
 CREATE TABLE entry (number INTEGER PRIMARY KEY AUTOINCREMENT, folder BLOB NOT NULL, name BLOB NOT NULL,
                     stamp TEXT NOT NULL, {", ".join(COLUMNS)}, UNIQUE (folder, name));
-CREATE TABLE large (entry INTEGER, field TEXT, text TEXT NOT NULL, PRIMARY KEY (entry, field)) WITHOUT ROWID;
+CREATE TABLE samples (entry INTEGER PRIMARY KEY, raw BLOB NOT NULL);
 CREATE TABLE version (text TEXT NOT NULL);
 INSERT INTO version VALUES ('{_VERSION}');
 COMMIT;
@@ -134,11 +135,11 @@ class Index:
 
     def _read_changed(self, connection: sqlite3.Connection, files: Files) -> None:
         """Forget the rows of files that are gone or changed, and read those that are new or changed."""
-        parts = Interned(connection)
+        shared = Interned(connection)
         for folder, known in _known(connection, files).items():
             gone = [(folder, name) for name, stamp in known.items() if files[folder].get(name) != stamp]
             connection.execute("BEGIN")
-            connection.executemany("DELETE FROM large WHERE entry IN (SELECT number FROM entry WHERE folder = ? "
+            connection.executemany("DELETE FROM samples WHERE entry IN (SELECT number FROM entry WHERE folder = ? "
                                    "AND name = ?)", gone)
             connection.executemany("DELETE FROM entry WHERE folder = ? AND name = ?", gone)
             connection.execute("COMMIT")
@@ -146,33 +147,41 @@ class Index:
             for start in range(0, len(new), _BATCH):
                 connection.execute("BEGIN")
                 for name in new[start:start + _BATCH]:
-                    self._read(connection, parts, folder, name, files[folder][name])
+                    self._read(connection, shared, folder, name, files[folder][name])
                 connection.execute("COMMIT")
 
-    def _read(self, connection: sqlite3.Connection, parts: Interned, folder: bytes, name: bytes, stamp: str) -> None:
+    def _read(self, connection: sqlite3.Connection, shared: Interned, folder: bytes, name: bytes, stamp: str) -> None:
         path = self._records / os.fsdecode(folder) / os.fsdecode(name)
-        large: dict[str, str] = {}
+        samples = None
         if _may_change_unseen(stamp):
             stamp = ""
         try:
             record = read_in_place(path)
-            row = row_of(record, parts)
-            large = {field: getattr(record, field).model_dump_json() for field in LARGE if getattr(record, field)}
+            row, samples = row_of(record, shared), record.per_sample
         except StoreError as error:
             row = unreadable_row(error)
             if isinstance(error.__cause__, OSError):  # which may pass without a change of the file
                 stamp = ""
         number = connection.execute(_INSERT, (folder, name, stamp, *row)).lastrowid
-        connection.executemany("INSERT INTO large VALUES (?, ?, ?)",
-                               [(number, field, text) for field, text in large.items()])
+        if samples is not None:
+            connection.execute("INSERT INTO samples VALUES (?, ?)", (number, samples.raw))
 
     def _look(self, connection: sqlite3.Connection, files: Files, filters: Filters) -> Found:
-        wanted = [f"folder IN ({_marks(files)})", *(f"(reason IS NOT NULL OR {column} IN ({_marks(values)}))"
-                                                    for column, values in filters.items())]
-        rows = connection.execute(f"SELECT number, folder, name, {', '.join(COLUMNS)} FROM entry "
-                                  f"WHERE {' AND '.join(wanted)} ORDER BY folder, name",
-                                  [*files, *(value for values in filters.values() for value in values)])
-        return entries_of(rows, self._records, Parts(connection, self.path))
+        wanted = " AND ".join([f"{column} IN ({_marks(values)})" for column, values in filters.items()]) or "TRUE"
+        values = [value for values in filters.values() for value in values]
+        parts = Parts(connection, self.path)
+        settings = settings_of(connection.execute(f"SELECT number, {', '.join(SETTING)} FROM setting WHERE {wanted}",
+                                                  values), parts)
+        entries: list[Entry] = []
+        unreadable: list[Unreadable] = []
+        for folder in sorted(files):
+            rows = connection.execute(
+                f"SELECT number, name, {', '.join(COLUMNS)} FROM entry WHERE folder = ? AND (reason IS NOT NULL OR "
+                f"setting IN (SELECT number FROM setting WHERE {wanted})) ORDER BY name", [folder, *values])
+            found = entries_of(rows, settings, self._records / os.fsdecode(folder), parts)
+            entries += found[0]
+            unreadable += found[1]
+        return entries, unreadable
 
 
 _INSERT = (f"INSERT INTO entry (folder, name, stamp, {', '.join(COLUMNS)}) "

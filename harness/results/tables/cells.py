@@ -8,7 +8,7 @@ from typing import Any
 
 from ..entry import Measured
 from ..published import PublishedRow
-from ..statistics.differences import Difference, mean_sd
+from ..statistics.differences import Difference, mean, mean_sd
 
 #: The phases that are the method's own work; building the task, evaluating and counting costs are the harness's.
 METHOD_PHASES = ("allocate", "place", "calibrate", "train")
@@ -81,12 +81,10 @@ def _beside(done: Sequence[Measured]) -> dict[str, float]:
     """Means of the metrics to show beside the main one, of those that all of the records have."""
     wanted = dict.fromkeys([name for record in done for name in record.metrics_beside])
     metrics = [record.metrics for record in done] if wanted else []
-    return {name: mean_sd([each[name] for each in metrics])[0] for name in wanted
+    return {name: mean([each[name] for each in metrics]) for name in wanted
             if all(name in each for each in metrics)}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    return mean_sd(known)[0]
+    return mean(known) if known else None

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from ..entry import Measured
 from ..samples import PerSample
-from ..statistics.differences import Z95, Difference, mean_sd
+from ..statistics.differences import Z95, Difference, mean
 from ..statistics.paired import Runs, paired
 from ..statistics.resampling import estimate
 from .sections import Scope, require_same_scope
@@ -32,23 +32,27 @@ class Comparison(Generic[Name]):
         if len({Scope.of(record) for record in records}) > 1:
             for other in records[1:]:
                 require_same_scope(records[0], other)
-        self.means = {name: mean_sd([_value(record, metric) for record in group])[0]
+        self.means = {name: mean([_value(record, metric) for record in group])
                       for name, group in members.items()}
-        self._samples: dict[Name, Runs] = {}
+        self._runs: dict[Name, Runs] = {}
         self._scales: dict[Name, set[float]] = {}
+        self._differences: dict[tuple[Name, Name], Difference | None] = {}
         for name, group in members.items():
-            found = {record.asked.seed: (_samples(record, metric), _value(record, metric)) for record in group}
-            scales = [scales_of(samples, value) if samples else set() for samples, value in found.values()]
-            self._samples[name] = Runs((seed, samples) for seed, (samples, _) in found.items() if samples)
-            self._scales[name] = set.intersection(*scales)
+            values = {record.asked.seed: _value(record, metric) for record in group}
+            found = {record.asked.seed: _samples(record, metric) for record in group}
+            runs = self._runs[name] = Runs((seed, samples) for seed, samples in found.items() if samples)
+            self._scales[name] = _scales(runs.estimates, values) if len(runs) == len(values) else set()
 
     def difference(self, first: Name, second: Name) -> Difference | None:
         """First minus second, in units of the metric.
 
         ``None`` where the metric is not what the samples give (or its percentage), so that nothing is paired.
         """
-        scales = self._scales[first] & self._scales[second]
-        return paired(self._samples[first], self._samples[second], max(scales)) if scales else None
+        pair = first, second
+        if pair not in self._differences:
+            scales = self._scales[first] & self._scales[second]
+            self._differences[pair] = paired(self._runs[first], self._runs[second], max(scales)) if scales else None
+        return self._differences[pair]
 
     def ranks(self) -> dict[Name, int]:
         """Rank by mean metric, 1 the highest.
@@ -59,7 +63,7 @@ class Comparison(Generic[Name]):
         result: dict[Name, int] = {}
         leader: Name | None = None
         for position, name in enumerate(self._ordered(), 1):
-            if leader is not None and self._tie(leader, name):
+            if leader is not None and self._tie(name, leader):
                 result[name] = result[leader]
             else:
                 leader, result[name] = name, position
@@ -74,16 +78,16 @@ class Comparison(Generic[Name]):
         sample say nothing and are left out; ``None`` where no pair is left.
         """
         ordered = self._ordered()
-        found = [self.difference(*pair) for pair in pairwise(ordered)]
+        found = [self.difference(lower, upper) for upper, lower in pairwise(ordered)]
         errors = [each.standard_error for each in found if each is not None and each.standard_error > 0]
         return Z95 * median(errors) if errors else None
 
     def _ordered(self) -> list[Name]:
         return sorted(self.means, key=lambda name: -self.means[name])
 
-    def _tie(self, leader: Name, other: Name) -> bool:
-        found = self.difference(leader, other)
-        return self.means[leader] == self.means[other] if found is None else found.is_tie
+    def _tie(self, name: Name, leader: Name) -> bool:
+        found = self.difference(name, leader)
+        return self.means[name] == self.means[leader] if found is None else found.is_tie
 
 
 def difference(first: Sequence[Measured], second: Sequence[Measured], metric: str = "") -> Difference | None:
@@ -103,8 +107,13 @@ def smallest_gap(members: Mapping[Name, Sequence[Measured]]) -> float | None:
 
 def scales_of(samples: PerSample, value: float) -> set[float]:
     """Which of 100 (percent) and 1 times what the samples give is the recorded figure; empty where none is."""
-    found = estimate(samples)
-    return {scale for scale in (100.0, 1.0) if abs(scale * found - value) <= _TOLERANCE}
+    return _scales({0: estimate(samples)}, {0: value})
+
+
+def _scales(estimates: Mapping[int, float], values: Mapping[int, float]) -> set[float]:
+    """The same for all seeds."""
+    return {scale for scale in (100.0, 1.0)
+            if all([abs(scale * found - values[seed]) <= _TOLERANCE for seed, found in estimates.items()])}
 
 
 def _value(record: Measured, metric: str) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..entry import Measured
 from ..record import Reference
+from .probes import probe
 
 #: How the numbers of a section are to be read.
 EXPLANATION = (
@@ -27,6 +28,9 @@ def remarks(members: Sequence[Measured], gate: Reference | None, gaps: Mapping[s
     if gaps:
         each = ", ".join(f"{gap:.2f} at {bits}" for bits, gap in gaps.items())
         said.append(f"Smallest gap between two rows that this table can resolve: {each}.")
+    if any(map(probe, members)):
+        said.append("Rows with a result but without a rank are probes: all but a part of the model is quantized, or a "
+                    "part alone, or one head has bits of its own. They are drawn by harness plot sensitivity.")
     failed = [record for record in members if record.status == "failed"]
     said += [_failure(record) for record in sorted(failed, key=lambda record: (
         record.asked.method, record.asked.bits, record.asked.seed, record.identity))]

@@ -11,7 +11,9 @@ from typing import Any
 from ..entry import Measured
 from ..published import PublishedRow
 from ..record import FULL_PRECISION, Reference
+from ..uncollected import uncollected
 from .cells import Cell, make_cell
+from .probes import probe
 from .published_beside import PublishedBeside, published_order
 from .ranking import Comparison
 from .remarks import EXPLANATION, remarks
@@ -62,10 +64,11 @@ class Section:
         return EXPLANATION
 
     def cells(self) -> Iterator[tuple[Row, Cell]]:
-        """Every measured cell, by bits and then best first; rows without a result come last."""
+        """Every measured cell, by bits and then best first; probes and rows without a result come last."""
         for bits in self.bits:
             there = [(row, row.cells[bits]) for row in self.rows if bits in row.cells]
-            yield from sorted(there, key=lambda pair: (pair[1].value is None, -(pair[1].value or 0.0), pair[0].label))
+            yield from sorted(there, key=lambda pair: (pair[1].value is None, pair[1].rank is None,
+                                                       -(pair[1].value or 0.0), pair[0].label))
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class _Wanted:
     published: PublishedBeside
 
 
+@uncollected()
 def build(records: Iterable[Measured], published: Iterable[PublishedRow], task: str, *,
           baseline: str | None = None, convention: str = "plain", ablations: Ablations = MappingProxyType({})) -> Table:
     """The table of ``task``; records of other tasks are left out.
@@ -149,7 +153,8 @@ def _rows(metric: str, members: Sequence[Measured], full: float | None, samples:
     cells: dict[str, dict[str, Cell]] = {label: {} for label in groups}
     gaps = {}
     for bits, at_width in sorted(widths.items(), key=lambda item: bits_order(item[0])):
-        ranking, gap = _ranking(at_width, wanted.baseline)
+        ranked = {label: group for label, group in at_width.items() if not probe(group[0])}
+        ranking, gap = _ranking(ranked, wanted.baseline)
         if gap is not None:
             gaps[bits] = gap
         for label, group in at_width.items():
@@ -157,7 +162,7 @@ def _rows(metric: str, members: Sequence[Measured], full: float | None, samples:
             figures = wanted.published.of(group[0].asked.model, group[0].asked.method, named[label], bits,
                                           metric) if plain else ()
             cells[label][bits] = make_cell(bits, group, full, samples, wanted.convention, published=figures,
-                                            **ranking[label])
+                                            **ranking.get(label, {}))
     return [Row(label, group[0].asked.method, named[label], group[0].options, cells[label])
             for label, group in groups.items()], gaps
 
@@ -195,6 +200,7 @@ def heading_of(scope: Scope) -> str:
 
 
 def _row_order(row: Row, bits: Sequence[str]) -> tuple[Any, ...]:
-    """Best first, by the lowest bit-width; rows without a result there come after."""
+    """Best first, by the lowest bit-width; rows without a result there come after, and probes at the end."""
     values = [row.cells[width].value if width in row.cells else None for width in bits]
-    return (*((value is None, -(value or 0.0)) for value in values), row.label)
+    unranked = all(cell.rank is None for cell in row.cells.values())
+    return (unranked, *((value is None, -(value or 0.0)) for value in values), row.label)
