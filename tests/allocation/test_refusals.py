@@ -1,4 +1,4 @@
-"""Options that name a search of bits which is none, or two of them."""
+"""Searches of bits: one that is none is refused, and what was allocated is honoured."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ def test_a_search_that_chooses_no_bits_is_refused() -> None:
     spec = registry().methods["minmax"]
     method = registry().component(spec)(resolve(spec.options, {"mixed": "omse"}, "method minmax"))
     with pytest.raises(OptionError, match="mixed=omse: this search chooses no bit-widths"):
-        method.allocate(toy_context(Bits(4, 4), method=method))
-
-
-def test_ptqvit_takes_its_bits_from_one_search() -> None:
-    spec = registry().methods["ptqvit"]
-    given = {"mixed": "hawq", "mixed_precision": "nuclear"}
-    method = registry().component(spec)(resolve(spec.options, given, "method ptqvit"))
-    with pytest.raises(OptionError, match="at once"):
         method.allocate(toy_context(Bits(4, 4), method=method))
 
 
