@@ -121,7 +121,8 @@ class TaskSpec(Spec):
     :class:`harness.Task` built from it. ``paper_names``: what papers call a model -> the model's name here.
     ``kind`` is what papers make protocols for (``classification``, ``detection``, ``language``; a method finds it
     in its context), ``calibration_size`` how many samples are drawn for calibration where the user does not say,
-    ``trains`` whether it has a training loss. ``published`` and ``claims``: as those of :class:`MethodSpec`.
+    ``trains`` whether it has a training loss, and ``second_derivatives`` whether that can be differentiated twice (what
+    is compiled often cannot). ``published`` and ``claims``: as those of :class:`MethodSpec`.
     """
 
     resolve: str
@@ -131,6 +132,7 @@ class TaskSpec(Spec):
     kind: str = "classification"
     calibration_size: int = 32
     trains: bool = False
+    second_derivatives: bool = True
     paper_names: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
     claims: str = ""

@@ -12,4 +12,5 @@ from .options import HawqOptions
 @hookimpl
 def harness_searches() -> Iterable[SearchSpec]:
     yield SearchSpec(name="hawq", summary="bits of each weight by the trace of its Hessian, exactly within a size",
-                     factory=".search:HawqSearch", options=HawqOptions, trains=True)
+                     factory=".search:HawqSearch", options=HawqOptions, trains=True,
+                     possible=".options:can_differentiate")

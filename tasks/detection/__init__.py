@@ -26,6 +26,7 @@ def harness_tasks() -> Iterable[TaskSpec]:
             data_help=f"{LAYOUTS}\nOr set {VARIABLE} to that folder.",
             paper_names=family.paper_names,
             trains=True,
+            second_derivatives=not family.masks,  # mmcv's RoIAlign, through which all of these go, has a first one only
         )
 
 

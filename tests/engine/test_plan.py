@@ -101,7 +101,9 @@ def test_bits_that_a_method_can_do_on_some_tasks_only(known: Registry, tmp_path:
     ({"methods": "ptqvit:hessian", "set": {"ptqvit": {"mixed": "hawq"}}},
      "ptqvit's bits cannot come from mixed=hawq and from mixed_precision=hessian at once"),
     ({"methods": "minmax", "bits": "2/4", "set": {"minmax": {"search": "bitsplit"}}},
-     "the search bitsplit needs 3 to 8 bits for weights, not 2")])
+     "the search bitsplit needs 3 to 8 bits for weights, not 2"),
+    ({"methods": "lsq", "task": "coco-maskrcnn", "set": {"lsq": {"mixed": "hawq"}}},
+     "the search hawq needs second derivatives, and the loss of coco-maskrcnn has first ones only")])
 def test_what_a_method_or_a_component_says_of_its_options(known: Registry, tmp_path: Path, study: dict[str, Any],
                                                           reason: str) -> None:
     (item,) = plan(known, tmp_path, **study)
