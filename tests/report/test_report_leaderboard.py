@@ -45,6 +45,16 @@ def test_the_default_lines_and_columns() -> None:
     assert [len(group) for group in made.groups] == [1, 3, 1]
 
 
+def test_a_probe_keeps_its_figures_and_has_no_rank() -> None:
+    given = {"only": ["q"]}
+    records = [make_reference([1] * 10), make_record("a", right=[1] * 5 + [0] * 5, timings={"train": 2.0}),
+               make_record("a", right=[1] * 9 + [0], timings={"train": 3.0}, options=given, configuration=given)]
+    (found,) = build(records, (), "imagenet").sections
+    made = grid(found)
+    assert [column(made, name) for name in ("rank", "drop", "difference", "time")] == [
+        ["", "1.", ""], ["", "50.00", "10.00"], ["", "compared to this", ""], ["", "2", "3"]]
+
+
 def test_grouped_by_method() -> None:
     made = grid(section(), View(group_by="method"))
     assert [[line[:2] for line in group] for group in made.texts()] == [

@@ -12,6 +12,8 @@ from ..statistics.differences import Difference, mean, mean_sd
 
 #: The phases that are the method's own work; building the task, evaluating and counting costs are the harness's.
 METHOD_PHASES = ("allocate", "place", "calibrate", "train")
+#: The bits of the full-precision row.
+FULL_PRECISION_WIDTH = "32/32"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Cell:
     compared_with: str = ""
     beside: Mapping[str, float] = field(default_factory=dict)
     published: tuple[PublishedRow, ...] = ()
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is the full-precision row."""
+        return self.bits == FULL_PRECISION_WIDTH
 
 
 def make_cell(bits: str, group: Sequence[Measured], full: float | None, samples: int | None, convention: str,

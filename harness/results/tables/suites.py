@@ -9,6 +9,7 @@ from ...specs import SuiteSpec
 from ..entry import Measured
 from ..published import PublishedRow
 from ..statistics.differences import mean_sd
+from .cells import FULL_PRECISION_WIDTH
 from .published_beside import published_order
 from .row_labels import Ablations, grouped
 from .sections import Scope
@@ -105,7 +106,8 @@ def _by_heading(records: Sequence[Measured]) -> dict[str, list[Measured]]:
 
 def _section(suite: SuiteSpec, heading: str, members: Sequence[Measured], published: Sequence[PublishedRow],
              ablations: Ablations) -> SuiteSection:
-    rows = [_row(suite, FULL_PRECISION_LABEL, "32/32", [record for record in members if record.is_reference])]
+    references = [record for record in members if record.is_reference]
+    rows = [_row(suite, FULL_PRECISION_LABEL, FULL_PRECISION_WIDTH, references)]
     for label, group in grouped(members, ablations).items():
         for bits in sorted({record.asked.bits for record in group}):
             rows.append(_row(suite, label, bits, [record for record in group if record.asked.bits == bits]))

@@ -12,7 +12,7 @@ from ..entry import Measured
 from ..published import PublishedRow
 from ..record import FULL_PRECISION, Reference
 from ..uncollected import uncollected
-from .cells import Cell, make_cell
+from .cells import FULL_PRECISION_WIDTH, Cell, make_cell
 from .probes import probe
 from .published_beside import PublishedBeside, published_order
 from .ranking import Comparison
@@ -128,8 +128,8 @@ def _section(scope: Scope, heading: str, members: Sequence[Measured], published:
     rows, gaps = _rows(metric, members, full, samples, wanted)
     bits = tuple(sorted({width for row in rows for width in row.cells}, key=bits_order))
     full_cell = None if reference is None else make_cell(
-        "32/32", [reference], full, samples, wanted.convention,
-        published=wanted.published.of(scope.model, FULL_PRECISION, "", "32/32", metric))
+        FULL_PRECISION_WIDTH, [reference], full, samples, wanted.convention,
+        published=wanted.published.of(scope.model, FULL_PRECISION, "", FULL_PRECISION_WIDTH, metric))
     return Section(
         scope=scope, heading=heading, notices=tuple(sorted({record.notice for record in members if record.notice})),
         metric=metric, samples=samples,
