@@ -54,8 +54,9 @@ def _part(section: Section, view: View) -> Part:
     left = {place(figure) for figure in section.published if id(figure) not in beside}
     apart = [figure for figure in section.published if place(figure) in left]
     aside = [published_grid(apart, (section.metric, *section.beside))] if apart else []
+    numbered = view.published and "published" in (view.columns or DEFAULT)
     return Part(section.heading, grid(section, view), section.notices, lead,
-                (*section.remarks, *sources) if view.published else section.remarks,
+                (*section.remarks, *sources) if numbered else section.remarks,
                 tuple(aside) if view.published else ())
 
 

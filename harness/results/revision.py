@@ -19,8 +19,10 @@ def records_at(commit: str, folder: Path) -> tuple[list[Record], list[StoreError
     """
     place = folder.resolve()
     inside = next(parent for parent in (place, *place.parents) if parent.is_dir())
-    top = Path(_git(inside, "rev-parse", "--show-toplevel", remedy="Give a results folder or a parquet file, or run it "
-                    "in a git repository").strip())
+    top = Path(_git(inside, "rev-parse", "--show-toplevel",
+                    message=f"{commit!r} is no results folder and no parquet file, and git finds no repository here to "
+                            "look for such a commit in",
+                    remedy="Give a results folder or a parquet file, or run it in a git repository").strip())
     found = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}",
                  message=f"{commit!r} is no results folder, no parquet file and no commit of {top}",
                  remedy="See: git log --oneline -- results").strip()

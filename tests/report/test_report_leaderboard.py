@@ -55,6 +55,13 @@ def test_a_probe_keeps_its_figures_and_has_no_rank() -> None:
         ["", "1.", ""], ["", "50.00", "10.00"], ["", "compared to this", ""], ["", "2", "3"]]
 
 
+def test_sources_stand_below_where_their_numbers_stand_above() -> None:
+    made = made_table()
+    for columns, there in (((), True), (("metric", "published"), True), (("metric", "drop"), False)):
+        (part,) = document(made, View(columns=columns)).parts
+        assert any(note.startswith("Published [1]") for note in part.notes) == there
+
+
 def test_grouped_by_method() -> None:
     made = grid(section(), View(group_by="method"))
     assert [[line[:2] for line in group] for group in made.texts()] == [

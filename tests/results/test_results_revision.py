@@ -83,7 +83,7 @@ def test_what_is_not_there(repository: Path, commit: str, message: str, remedy: 
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(DataError, match="not a git repository") as caught:
+    with pytest.raises(DataError, match="no parquet file, and git finds no repository") as caught:
         records_at("HEAD", tmp_path / "results")
     assert "Give a results folder" in caught.value.remedy
 
